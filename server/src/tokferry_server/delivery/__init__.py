@@ -1,0 +1,1 @@
+"""Delivery: encoded events to TikTok, and what became of each one."""

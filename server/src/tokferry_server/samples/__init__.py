@@ -1,0 +1,1 @@
+"""Sample mParticle batches, made up, one for each situation worth showing."""

@@ -1,0 +1,1 @@
+"""TikTok's side: what its Events API takes, and what its answers mean."""
