@@ -1,0 +1,76 @@
+"""The products of a commerce event, and what follows from them."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from tokferry_server.mapping.outcome import WarningCode
+from tokferry_server.mapping.rules.amounts import as_number
+from tokferry_server.mapping.scope import Scope
+from tokferry_server.mapping.table import Step
+from tokferry_server.tiktok.model import Content
+
+_PATH = "event.product_action.products"
+
+
+def fill_contents(
+    steps: Iterable[Step], scope: Scope, properties: dict[str, Any]
+) -> None:
+    """Set ``contents`` and ``content_ids``; then look at the value and its currency."""
+    steps = tuple(steps)
+    contents: list[Content] = []
+    ids: list[str] = []
+    action = scope.event.product_action
+    for index, product in enumerate((action and action.products) or ()):
+        if product is None:
+            continue
+        scope.product = product
+        members = _members(steps, scope, index)
+        content_id = members.pop("content_ids", None)
+        if content_id is not None:
+            ids.append(content_id)
+        if members:
+            contents.append(Content(**members))
+            if content_id is None:
+                scope.warn(WarningCode.CONTENT_ID_MISSING, f"{_PATH}[{index}].id")
+    if contents:
+        properties["contents"] = contents
+    if ids:
+        properties["content_ids"] = ids
+    _fill_value(scope, properties, contents)
+
+
+def _members(steps: Iterable[Step], scope: Scope, index: int) -> dict[str, Any]:
+    before = len(scope.warnings)
+    members = {
+        step.member: value for step in steps if (value := step.value(scope)) is not None
+    }
+    for position in range(before, len(scope.warnings)):
+        warning = scope.warnings[position]
+        path = warning.field.replace("[*]", f"[{index}]")
+        scope.warnings[position] = type(warning)(warning.code, path)
+    return members
+
+
+def _fill_value(
+    scope: Scope, properties: dict[str, Any], contents: list[Content]
+) -> None:
+    if scope.connection.derive_value and "value" not in properties:
+        derived = _sum(contents)
+        if derived is not None:
+            properties["value"] = derived
+    if "value" in properties and "currency" not in properties:
+        scope.warn(WarningCode.VALUE_WITHOUT_CURRENCY, "event.currency_code")
+
+
+def _sum(contents: list[Content]) -> int | float | None:
+    """Σ price times quantity in decimal, if every product has both."""
+    if not contents or any(
+        content.price is None or content.quantity is None for content in contents
+    ):
+        return None
+    total = sum(
+        Decimal(repr(content.price)) * Decimal(repr(content.quantity))
+        for content in contents
+    )
+    return as_number(str(total))

@@ -1,0 +1,51 @@
+"""Telephone numbers to E.164: the one file that knows the phone number library."""
+
+import re
+
+from tokferry_server.mapping.outcome import WarningCode
+
+_SEPARATORS = str.maketrans(
+    "", "", " \t\u00a0\u202f\u2009()-.\u2010\u2011\u2012\u2013/"
+)
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_TRUNK_ZERO = slice(2, 5)
+"""Where a trunk zero would stand, behind a country code of one to three digits."""
+
+
+def to_e164(given: str, region: str | None) -> str | WarningCode:
+    """Give the number with its plus sign, or the warning that says why not.
+
+    ``region`` (ISO 3166-1 alpha-2) is used only for numbers without a country code.
+    """
+    number = given.translate(_SEPARATORS)
+    if number.startswith("00"):
+        number = "+" + number[2:]
+    if _E164.fullmatch(number) and "0" not in number[_TRUNK_ZERO]:
+        return number
+    if not number.startswith("+") and region is None:
+        digits = any(character.isdigit() for character in number)
+        return (
+            WarningCode.PHONE_WITHOUT_COUNTRY if digits else WarningCode.PHONE_INVALID
+        )
+    return _parse(number, region)
+
+
+def known_region(text: str | None) -> str | None:
+    """Give the region code in upper case if it is one, else ``None``."""
+    import phonenumbers
+
+    code = text.strip().upper() if text else ""
+    return code if code in phonenumbers.SUPPORTED_REGIONS else None
+
+
+def _parse(number: str, region: str | None) -> str | WarningCode:
+    import phonenumbers
+
+    try:
+        parsed = phonenumbers.parse(number, region)
+    except phonenumbers.NumberParseException:
+        return WarningCode.PHONE_INVALID
+    if not phonenumbers.is_possible_number(parsed):
+        return WarningCode.PHONE_INVALID
+    e164: str = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    return e164

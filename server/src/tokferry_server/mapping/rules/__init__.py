@@ -1,0 +1,42 @@
+"""The rules of the mapping table, by name: one function a rule.
+
+A rule takes a value that is present and the scope, and gives what is sent: ``None`` to
+leave the field out, ``absent.ABSENT`` to go on with the row's next alternative.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from tokferry_server.mapping.rules import (
+    amounts,
+    event_id,
+    identity,
+    page,
+    texts,
+    times,
+)
+from tokferry_server.mapping.scope import Scope
+
+Rule = Callable[[Any, Scope], Any]
+
+RULES: dict[str, Rule] = {
+    "text": texts.text,
+    "locale": texts.locale,
+    "att_status": texts.att_status,
+    "upper_text": texts.upper_text,
+    "lower_text": texts.lower_text,
+    "flag": texts.flag,
+    "number": amounts.number,
+    "integer": amounts.integer,
+    "currency": amounts.currency,
+    "public_ip": page.public_ip,
+    "page_url": page.page_url,
+    "referrer": page.referrer,
+    "click_id": page.click_id,
+    "content_ids": texts.text,
+    "event_id": event_id.event_id,
+    "unix_seconds": times.unix_seconds,
+    "email": identity.emails,
+    "phone": identity.phones,
+    "external_id": identity.external_ids,
+}

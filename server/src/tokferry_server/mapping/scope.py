@@ -1,0 +1,91 @@
+"""What the rules of one event can see: its batch, its data, its settings; and say."""
+
+from tokferry_server.mapping.connection import Connection
+from tokferry_server.mapping.outcome import (
+    PRIORITY,
+    Drop,
+    DropReason,
+    MappingWarning,
+    WarningCode,
+)
+from tokferry_server.mapping.phone import known_region
+from tokferry_server.mparticle.identities import identities
+from tokferry_server.mparticle.model import BatchData, EventData, Product
+
+
+class Scope:
+    """One event being mapped, or, with no event, what its batch has in common.
+
+    ``path`` is the mParticle path of the value in hand: warnings and drops name it.
+    """
+
+    __slots__ = (
+        "batch",
+        "connection",
+        "drop",
+        "event",
+        "event_type",
+        "index",
+        "path",
+        "product",
+        "state",
+        "time_ms",
+        "warnings",
+    )
+
+    def __init__(
+        self, state: "BatchState", event: EventData, event_type: str, index: int
+    ) -> None:
+        self.state = state
+        self.connection = state.connection
+        self.batch = state.batch
+        self.event = event
+        self.event_type = event_type
+        self.index = index
+        self.time_ms = 0
+        self.path = ""
+        self.product: Product | None = None
+        self.warnings: list[MappingWarning] = []
+        self.drop: Drop | None = None
+
+    def warn(self, code: WarningCode, path: str | None = None) -> None:
+        """Note that something was left out or changed."""
+        self.warnings.append(MappingWarning(code, path or self.path))
+
+    def refuse(self, reason: DropReason, path: str | None = None) -> None:
+        """Note a defect that drops the event; the first in order of reasons counts."""
+        if self.drop is None or PRIORITY[reason] < PRIORITY[self.drop.reason]:
+            self.drop = Drop(reason, path or self.path)
+
+
+class BatchState:
+    """What the events of one batch share while they are mapped in turn."""
+
+    __slots__ = (
+        "batch",
+        "connection",
+        "content_hashes",
+        "identities",
+        "limited_data_use",
+        "region",
+    )
+
+    def __init__(self, connection: Connection, batch: BatchData) -> None:
+        self.connection = connection
+        self.batch = batch
+        self.identities = list(identities(batch))
+        self.content_hashes: dict[bytes, int] = {}
+        self.limited_data_use = False
+        self.region = _region(connection, batch)
+
+
+def _region(connection: Connection, batch: BatchData) -> str | None:
+    """The user's own country comes before the connection's default."""
+    attributes = batch.user_attributes
+    if isinstance(attributes, dict):
+        for name, value in attributes.items():
+            if name.lower() == "$country" and isinstance(value, str):
+                region = known_region(value)
+                if region is not None:
+                    return region
+    return connection.default_region

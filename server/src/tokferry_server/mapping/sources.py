@@ -1,0 +1,76 @@
+"""Values of the mapping table that are not in the batch as such."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from tokferry_server.mapping.content_hash import content_hash
+from tokferry_server.mapping.paths import Getter, first_of
+from tokferry_server.mapping.rules.texts import as_text
+from tokferry_server.mapping.scope import Scope
+
+
+def _chosen(scope: Scope, types: tuple[str, ...]) -> list[tuple[str, Any]] | None:
+    """Give the identities of these types, in their order, then that of the input."""
+    found = [
+        (name, value)
+        for wanted in types
+        for name, value in scope.state.identities
+        if name == wanted
+    ]
+    return found or None
+
+
+def _email_identities(scope: Scope) -> Any:
+    return _chosen(scope, scope.connection.email_identity_types)
+
+
+def _phone_identities(scope: Scope) -> Any:
+    return _chosen(scope, scope.connection.phone_identity_types)
+
+
+def _external_identities(scope: Scope) -> Any:
+    return _chosen(scope, scope.connection.external_identity_types)
+
+
+def _page_query_ttclid(scope: Scope) -> str | None:
+    for url in _page_urls(scope):
+        if "ttclid=" in url:
+            try:
+                query = urlsplit(url).query
+            except ValueError:  # a malformed host; the page URL's own rule judges it
+                continue
+            values = parse_qs(query).get("ttclid")
+            if values:
+                return values[0]
+    return None
+
+
+def _page_urls(scope: Scope) -> Iterator[str]:
+    flags = scope.event.custom_flags
+    flag = first_of(flags.get("TikTok.URL")) if isinstance(flags, dict) else None
+    for value in (flag, scope.event.page_url):
+        if isinstance(value, str):
+            yield value
+
+
+def _message_id_and_index(scope: Scope) -> str | None:
+    message_id = as_text(scope.batch.message_id)
+    return None if message_id is None else f"{message_id}.{scope.index}"
+
+
+def _limited_data_use(scope: Scope) -> bool:
+    return scope.connection.limited_data_use or scope.state.limited_data_use
+
+
+COMPUTED: dict[str, Getter] = {
+    "identities.email": _email_identities,
+    "identities.phone": _phone_identities,
+    "identities.external_id": _external_identities,
+    "page_query.ttclid": _page_query_ttclid,
+    "setting.content_type": lambda scope: scope.connection.content_type,
+    "computed.message_id_and_index": _message_id_and_index,
+    "computed.content_hash": content_hash,
+    "computed.limited_data_use": _limited_data_use,
+}
+"""Path → how it is read."""

@@ -1,0 +1,147 @@
+"""The mapping: batches in, one outcome for each of their events out. Pure."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from tokferry_server.mapping import commerce, consent, requirements
+from tokferry_server.mapping.connection import Connection
+from tokferry_server.mapping.native import RETIRING, native_event
+from tokferry_server.mapping.outcome import (
+    Drop,
+    DropReason,
+    MappedEvent,
+    MappingWarning,
+    Outcome,
+    WarningCode,
+)
+from tokferry_server.mapping.rules.texts import as_text
+from tokferry_server.mapping.scope import BatchState, Scope
+from tokferry_server.mapping.table import Plan, Step, compile_plan
+from tokferry_server.mparticle.model import (
+    Batch,
+    BatchData,
+    Event,
+    EventData,
+    Malformed,
+)
+from tokferry_server.tiktok import model as tiktok
+
+_NO_DATA = EventData()
+_GROUPS = ("", "user", "page", "app", "lead", "properties")
+
+
+class Transformer:
+    """The mapping for one connection. Made once, used for any number of batches."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._plan: Plan = compile_plan(connection)
+
+    def transform(self, batches: Iterable[Batch | Malformed]) -> Iterator[Outcome]:
+        """Yield one outcome for each event, in input order.
+
+        A batch that cannot be read yields one outcome without an event index.
+        """
+        for number, batch in enumerate(batches):
+            if isinstance(batch, Malformed):
+                yield Outcome(batch=number, event=None, drop=_malformed(batch))
+            else:
+                yield from self.transform_batch(batch, number)
+
+    def transform_batch(self, batch: Batch, number: int = 0) -> Iterator[Outcome]:
+        """Yield the outcomes of one batch; what its events share is done once."""
+        shared = _SharedBatch(batch.data, self.connection, self._plan)
+        for index, event in enumerate(batch.events):
+            if isinstance(event, Malformed):
+                yield Outcome(batch=number, event=index, drop=_malformed(event))
+            else:
+                yield self._map(shared, event, number, index)
+
+    def _map(
+        self, shared: "_SharedBatch", event: Event, number: int, index: int
+    ) -> Outcome:
+        data = event.data or _NO_DATA
+        event_type = as_text(event.event_type) or as_text(data.event_type) or ""
+        event_type = event_type.lower()
+        name = native_event(event_type, data, self._plan.commerce_names)
+        drop = shared.refused or _unsupported(name) or shared.refused_by_user
+        if drop is not None or name is None:
+            return Outcome(batch=number, event=index, drop=drop)
+        scope = Scope(shared.state, data, event_type, index)
+        scope.warnings.extend(shared.warnings)
+        if name in RETIRING:
+            scope.warn(WarningCode.EVENT_NAME_RETIRING, "event.product_action.action")
+        mapped = self._fill(scope, shared, name)
+        return Outcome(
+            batch=number,
+            event=index,
+            events=() if scope.drop else (mapped,),
+            drop=scope.drop,
+            warnings=tuple(scope.warnings),
+        )
+
+    def _fill(self, scope: Scope, shared: "_SharedBatch", name: str) -> MappedEvent:
+        groups: dict[str, dict[str, Any]] = {
+            group: dict(members) for group, members in shared.groups.items()
+        }
+        run(self._plan.event_steps, scope, groups)
+        run(self._plan.commerce_steps, scope, groups)
+        commerce.fill_contents(self._plan.product_steps, scope, groups["properties"])
+        requirements.check(groups, scope)
+        return MappedEvent(_event(name, groups), scope.time_ms)
+
+
+class _SharedBatch:
+    """What the events of one batch have in common, worked out once."""
+
+    def __init__(self, batch: BatchData, connection: Connection, plan: Plan) -> None:
+        self.refused = consent.refused_batch(batch, connection)
+        self.refused_by_user = consent.refused_by_user(batch, connection)
+        self.state = BatchState(connection, batch)
+        self.warnings: list[MappingWarning] = []
+        self.groups: dict[str, dict[str, Any]] = {group: {} for group in _GROUPS}
+        if self.refused or self.refused_by_user:
+            return
+        scope = Scope(self.state, _NO_DATA, "", 0)
+        if (
+            connection.ccpa_opt_out == "limited_data_use"
+            and connection.event_source in ("web", "app")
+            and consent.opted_out_of_sale(batch)
+        ):
+            self.state.limited_data_use = True
+            scope.warn(WarningCode.LIMITED_DATA_USE_SET, consent.OPT_OUT_PATH)
+        run(plan.batch_steps, scope, self.groups)
+        self.warnings = scope.warnings
+
+
+def run(steps: Iterable[Step], scope: Scope, groups: dict[str, dict[str, Any]]) -> None:
+    """Set the member of each step that has a value."""
+    for step in steps:
+        value = step.value(scope)
+        if value is not None:
+            groups[step.group][step.member] = value
+
+
+def _unsupported(name: str | None) -> Drop | None:
+    return Drop(DropReason.UNSUPPORTED_EVENT, "event") if name is None else None
+
+
+def _malformed(malformed: Malformed) -> Drop:
+    return Drop(DropReason.MALFORMED_EVENT, malformed.field, malformed.problem)
+
+
+def _event(name: str, groups: dict[str, dict[str, Any]]) -> tiktok.Event:
+    top = groups[""]
+    return tiktok.Event(
+        event=name,
+        event_time=top.get("event_time", 0),
+        event_id=top.get("event_id"),
+        user=tiktok.User(**groups["user"]) if groups["user"] else None,
+        page=tiktok.Page(**groups["page"]) if groups["page"] else None,
+        app=tiktok.App(**groups["app"]) if groups["app"] else None,
+        lead=tiktok.Lead(**groups["lead"]) if groups["lead"] else None,
+        properties=(
+            tiktok.Properties(**groups["properties"]) if groups["properties"] else None
+        ),
+        limited_data_use=top.get("limited_data_use"),
+    )

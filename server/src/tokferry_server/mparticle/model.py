@@ -1,0 +1,185 @@
+"""What the mapping reads of an mParticle batch, as structs; absent is ``None``.
+
+Names are mParticle's own
+(https://docs.mparticle.com/developers/apis/json-reference/). Scalars are ``Any``:
+senders write numbers as text and text as numbers, and the mapping's rules sort that
+out. Only a container of the wrong kind is refused while reading.
+"""
+
+from typing import Any
+
+import msgspec
+
+Map = dict[str, Any] | list[Any] | None
+"""A JSON object. Some senders (PHP) write an empty one as an empty array."""
+
+
+class Product(msgspec.Struct):
+    """One product of a commerce event."""
+
+    id: Any = None
+    name: Any = None
+    brand: Any = None
+    category: Any = None
+    variant: Any = None
+    coupon_code: Any = None
+    position: Any = None
+    price: Any = None
+    quantity: Any = None
+    total_product_amount: Any = None
+    custom_attributes: Map = None
+
+
+class ProductAction(msgspec.Struct):
+    """What was done with the products."""
+
+    action: Any = None
+    transaction_id: Any = None
+    affiliation: Any = None
+    coupon_code: Any = None
+    checkout_step: Any = None
+    checkout_options: Any = None
+    product_action_list: Any = None
+    product_list_source: Any = None
+    currency: Any = None
+    total_amount: Any = None
+    tax_amount: Any = None
+    shipping_amount: Any = None
+    products: list[Product | None] | None = None
+
+
+class Promotion(msgspec.Struct):
+    """One promotion that was viewed or clicked."""
+
+    id: Any = None
+    name: Any = None
+    creative: Any = None
+    position: Any = None
+
+
+class PromotionAction(msgspec.Struct):
+    """What was done with the promotions."""
+
+    action: Any = None
+    promotions: list[Promotion | None] | None = None
+
+
+class ProductImpression(msgspec.Struct):
+    """One list of products that was shown."""
+
+    product_impression_list: Any = None
+    products: list[Product | None] | None = None
+
+
+class DeviceInfo(msgspec.Struct):
+    """The device, as far as TikTok has a use for it."""
+
+    platform: Any = None
+    http_header_user_agent: Any = None
+    locale_language: Any = None
+    locale_country: Any = None
+    ios_advertising_id: Any = None
+    ios_idfv: Any = None
+    android_advertising_id: Any = None
+    limit_ad_tracking: Any = None
+    att_authorization_status: Any = None
+
+
+class ApplicationInfo(msgspec.Struct):
+    """The application that sent the batch."""
+
+    application_name: Any = None
+    application_version: Any = None
+    package: Any = None
+    os: Any = None
+
+
+class Consent(msgspec.Struct):
+    """One consent, or for CCPA one opt-out."""
+
+    consented: Any = None
+
+
+class CcpaConsentState(msgspec.Struct):
+    """CCPA: ``consented`` true means that the user opted OUT of sale."""
+
+    data_sale_opt_out: Consent | None = None
+
+
+class ConsentState(msgspec.Struct):
+    """Consents by purpose, and the opt-out of sale."""
+
+    gdpr: dict[str, Consent | None] | list[Any] | None = None
+    ccpa: CcpaConsentState | None = None
+
+
+class SourceInfo(msgspec.Struct):
+    """Where the batch came from."""
+
+    channel: Any = None
+    is_historical: Any = None
+
+
+class EventData(msgspec.Struct):
+    """``data`` of one event: the common fields and those of its type."""
+
+    event_type: Any = None
+    timestamp_unixtime_ms: Any = None
+    event_id: Any = None
+    source_message_id: Any = None
+    session_id: Any = None
+    session_uuid: Any = None
+    event_num: Any = None
+    event_name: Any = None
+    screen_name: Any = None
+    custom_event_type: Any = None
+    custom_attributes: Map = None
+    custom_flags: Map = None
+    page_url: Any = None
+    currency_code: Any = None
+    device_info: DeviceInfo | None = None
+    product_action: ProductAction | None = None
+    promotion_action: PromotionAction | None = None
+    product_impressions: list[ProductImpression | None] | None = None
+
+
+class Event(msgspec.Struct):
+    """One event as mParticle wraps it."""
+
+    event_type: Any = None
+    data: EventData | None = None
+
+
+class BatchData(msgspec.Struct):
+    """All that the events of one batch have in common."""
+
+    environment: Any = None
+    mpid: Any = None
+    ip: Any = None
+    message_id: Any = None
+    timestamp_unixtime_ms: Any = None
+    user_identities: dict[str, Any] | list[Any] | None = None
+    user_attributes: Map = None
+    partner_identities: Map = None
+    device_info: DeviceInfo | None = None
+    application_info: ApplicationInfo | None = None
+    consent_state: ConsentState | None = None
+    source_info: SourceInfo | None = None
+
+
+class Malformed(msgspec.Struct, frozen=True):
+    """An event, or a batch, that cannot be read.
+
+    ``field`` is its path (``event.product_action.products[1]``), ``problem`` says what
+    was expected there; neither holds a value of the input.
+    """
+
+    field: str
+    problem: str
+
+
+class Batch(msgspec.Struct):
+    """One batch: shared data and its events, each read by itself."""
+
+    data: BatchData
+    events: list[Event | Malformed]

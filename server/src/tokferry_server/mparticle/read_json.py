@@ -1,0 +1,142 @@
+"""Reads raw mParticle JSON, both dialects: a batch, an array of them, or one a line.
+
+Inbound (Events API) and outgoing (webhook, queues) JSON differ in how identities and
+64-bit integers are written; the structs take both. One malformed event, or batch,
+never costs its neighbours.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from tokferry_server.mparticle.model import Batch, BatchData, Event, Malformed
+from tokferry_server.mparticle.repair_json import repair
+
+MAX_PROBLEM_CHARACTERS = 200
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class _Envelope(BatchData):
+    """A batch whose events stay raw, so that each one is decoded by itself."""
+
+    event_type: Any = None
+    events: list[msgspec.Raw] | None = None
+
+
+class _Events(msgspec.Struct):
+    """Only the events of a batch, to give each a result when the rest is unreadable."""
+
+    events: list[msgspec.Raw] | None = None
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+_events = msgspec.json.Decoder(_Events)
+_event = msgspec.json.Decoder(Event)
+_raw_list = msgspec.json.Decoder(list[msgspec.Raw])
+_any_raw = msgspec.json.Decoder(msgspec.Raw)
+
+
+def read_json(data: bytes, *, wrap_events: bool = False) -> list[Batch | Malformed]:
+    """Read one batch, an array of batches, or newline-delimited batches.
+
+    With ``wrap_events``, an object with a top-level ``event_type`` counts as a batch
+    of that one event. What cannot be read comes back as ``Malformed`` in its place.
+    """
+    return [
+        _read_batch(document, wrap_events=wrap_events)
+        for document in split_documents(data)
+    ]
+
+
+def split_documents(data: bytes) -> Iterator[bytes]:
+    """Cut raw JSON into the bytes of single batches, reading none of them."""
+    data = data.strip().removeprefix(b"\xef\xbb\xbf")
+    if not data:
+        return
+    if _is_complete(data):
+        yield from _split_array(data)
+        return
+    lines = [line for line in data.splitlines() if line.strip()]
+    if any(_is_complete(line) for line in lines):
+        for line in lines:
+            yield from _split_array(line.strip())
+        return
+    repaired = repair(data)
+    yield from _split_array(data if repaired is None else repaired)
+
+
+def _split_array(document: bytes) -> Iterator[bytes]:
+    if not document.startswith(b"["):
+        yield document
+        return
+    try:
+        yield from (bytes(raw) for raw in _raw_list.decode(document))
+    except _UNREADABLE:
+        repaired = repair(document)
+        if repaired is None:
+            yield document
+        else:
+            yield from (bytes(raw) for raw in _raw_list.decode(repaired))
+
+
+def _is_complete(document: bytes) -> bool:
+    if document.lstrip()[:1] not in (b"{", b"["):
+        return False
+    try:
+        _any_raw.decode(document)
+    except _UNREADABLE:
+        return False
+    return True
+
+
+def _read_batch(document: bytes, *, wrap_events: bool) -> Batch | Malformed:
+    try:
+        envelope = _envelope.decode(document)
+    except msgspec.ValidationError as error:
+        return _read_events_of_malformed_batch(document, _malformed("batch", error))
+    except _UNREADABLE as error:
+        repaired = repair(document)
+        if repaired is None:
+            return _malformed("batch", error)
+        return _read_batch(repaired, wrap_events=wrap_events)
+    if envelope.events is None and envelope.event_type is not None:
+        if wrap_events:
+            return Batch(data=BatchData(), events=[_read_event(document)])
+        return Malformed(
+            field="batch",
+            problem='this is a single event: wrap it as {"events": [...]}',
+        )
+    return Batch(
+        data=envelope, events=[_read_event(raw) for raw in envelope.events or ()]
+    )
+
+
+def _read_events_of_malformed_batch(
+    document: bytes, malformed: Malformed
+) -> Batch | Malformed:
+    """Give every event of an unreadable batch the batch's own problem."""
+    try:
+        events = _events.decode(document).events
+    except _UNREADABLE:
+        return malformed
+    if not events:
+        return malformed
+    return Batch(data=BatchData(), events=[malformed for _ in events])
+
+
+def _read_event(raw: bytes | msgspec.Raw) -> Event | Malformed:
+    try:
+        return _event.decode(raw)
+    except _UNREADABLE as error:
+        return _malformed("event", error)
+
+
+def _malformed(root: str, error: Exception) -> Malformed:
+    if isinstance(error, RecursionError):
+        return Malformed(field=root, problem="JSON is nested too deeply")
+    if isinstance(error, UnicodeDecodeError):
+        return Malformed(field=root, problem="JSON is not valid UTF-8")
+    problem, _, path = str(error).partition(" - at `$")
+    path = path.rstrip("`").removeprefix(".data" if root == "event" else "")
+    return Malformed(field=root + path, problem=problem[:MAX_PROBLEM_CHARACTERS])
