@@ -26,7 +26,7 @@ def event_id(value: Any, scope: Scope) -> Any:
         scope.warn(WarningCode.EVENT_ID_LOSSY)
         return ABSENT
     given = as_text(value)
-    if given is None:
+    if given in (None, "0"):  # senders write 0 for "no id": it would merge them all
         return ABSENT
     if not _PRINTABLE.fullmatch(given) or _LOOKS_LIKE_EMAIL.search(given):
         scope.warn(WarningCode.EVENT_ID_REPLACED)
