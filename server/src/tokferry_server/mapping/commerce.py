@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from tokferry_server.mapping.outcome import WarningCode
+from tokferry_server.mapping.outcome import MappingWarning, Origin, WarningCode
 from tokferry_server.mapping.rules.amounts import as_number
 from tokferry_server.mapping.scope import Scope
 from tokferry_server.mapping.table import Step
@@ -41,14 +41,24 @@ def fill_contents(
 
 
 def _members(steps: Iterable[Step], scope: Scope, index: int) -> dict[str, Any]:
-    before = len(scope.warnings)
+    """Give the product's members; warnings and origins name its index."""
+    warned = len(scope.warnings)
+    origins = scope.origins or []
+    explained = len(origins)
     members = {
         step.member: value for step in steps if (value := step.value(scope)) is not None
     }
-    for position in range(before, len(scope.warnings)):
-        warning = scope.warnings[position]
-        path = warning.field.replace("[*]", f"[{index}]")
-        scope.warnings[position] = type(warning)(warning.code, path)
+    element = f"[{index}]"
+    for position in range(warned, len(scope.warnings)):
+        code, path = scope.warnings[position].code, scope.warnings[position].field
+        scope.warnings[position] = MappingWarning(code, path.replace("[*]", element))
+    for position in range(explained, len(origins)):
+        origin = origins[position]
+        origins[position] = Origin(
+            origin.tiktok.replace("[*]", element),
+            origin.mparticle.replace("[*]", element),
+            origin.rule,
+        )
     return members
 
 

@@ -142,11 +142,24 @@ class Drop:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the value of one TikTok field came from: its mParticle path, its rule."""
+
+    tiktok: str
+    mparticle: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
 class MappedEvent:
-    """One TikTok event and its exact time, in Unix milliseconds."""
+    """One TikTok event and its exact time, in Unix milliseconds.
+
+    ``origins`` is filled only when the mapping was asked to explain itself.
+    """
 
     event: Event
     time_ms: int
+    origins: tuple[Origin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from tokferry_server.mapping.outcome import (
     Drop,
     DropReason,
     MappingWarning,
+    Origin,
     WarningCode,
 )
 from tokferry_server.mapping.phone import known_region
@@ -26,6 +27,7 @@ class Scope:
         "event",
         "event_type",
         "index",
+        "origins",
         "path",
         "product",
         "state",
@@ -47,6 +49,7 @@ class Scope:
         self.product: Product | None = None
         self.warnings: list[MappingWarning] = []
         self.drop: Drop | None = None
+        self.origins: list[Origin] | None = [] if state.explain else None
 
     def warn(self, code: WarningCode, path: str | None = None) -> None:
         """Note that something was left out or changed."""
@@ -57,6 +60,11 @@ class Scope:
         if self.drop is None or PRIORITY[reason] < PRIORITY[self.drop.reason]:
             self.drop = Drop(reason, path or self.path)
 
+    def note_origin(self, tiktok: str, rule: str) -> None:
+        """Note, when asked to explain, where the value in hand came from."""
+        if self.origins is not None:
+            self.origins.append(Origin(tiktok, self.path, rule))
+
 
 class BatchState:
     """What the events of one batch share while they are mapped in turn."""
@@ -65,12 +73,16 @@ class BatchState:
         "batch",
         "connection",
         "content_hashes",
+        "explain",
         "identities",
         "limited_data_use",
         "region",
     )
 
-    def __init__(self, connection: Connection, batch: BatchData) -> None:
+    def __init__(
+        self, connection: Connection, batch: BatchData, *, explain: bool = False
+    ) -> None:
+        self.explain = explain
         self.connection = connection
         self.batch = batch
         self.identities = list(identities(batch))

@@ -54,6 +54,7 @@ class Step:
 
     paths: tuple[Path, ...]
     rule: Rule
+    row: Row
     group: str
     member: str
 
@@ -71,6 +72,8 @@ class Step:
             scope.path = path.text
             result = self.rule(value, scope)
             if result is not ABSENT:
+                if result is not None:
+                    scope.note_origin(self.row.tiktok, self.row.rule)
                 return result
         return None
 
@@ -153,6 +156,7 @@ def _step(row: Row, connection: Connection) -> Step:
     return Step(
         paths=tuple(_path(text) for text in texts),
         rule=RULES[row.rule],
+        row=row,
         group=group,
         member=member,
     )

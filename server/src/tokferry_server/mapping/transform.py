@@ -11,6 +11,7 @@ from tokferry_server.mapping.outcome import (
     DropReason,
     MappedEvent,
     MappingWarning,
+    Origin,
     Outcome,
     WarningCode,
 )
@@ -31,10 +32,14 @@ _GROUPS = ("", "user", "page", "app", "lead", "properties")
 
 
 class Transformer:
-    """The mapping for one connection. Made once, used for any number of batches."""
+    """The mapping for one connection. Made once, used for any number of batches.
 
-    def __init__(self, connection: Connection) -> None:
+    With ``explain``, every mapped event tells the origin of each of its fields.
+    """
+
+    def __init__(self, connection: Connection, *, explain: bool = False) -> None:
         self.connection = connection
+        self._explain = explain
         self._plan: Plan = compile_plan(connection)
 
     def transform(self, batches: Iterable[Batch | Malformed]) -> Iterator[Outcome]:
@@ -50,12 +55,15 @@ class Transformer:
 
     def transform_batch(self, batch: Batch, number: int = 0) -> Iterator[Outcome]:
         """Yield the outcomes of one batch; what its events share is done once."""
-        shared = _SharedBatch(batch.data, self.connection, self._plan)
+        shared = _SharedBatch(batch.data, self._plan, self._state(batch.data))
         for index, event in enumerate(batch.events):
             if isinstance(event, Malformed):
                 yield Outcome(batch=number, event=index, drop=_malformed(event))
             else:
                 yield self._map(shared, event, number, index)
+
+    def _state(self, batch: BatchData) -> BatchState:
+        return BatchState(self.connection, batch, explain=self._explain)
 
     def _map(
         self, shared: "_SharedBatch", event: Event, number: int, index: int
@@ -69,6 +77,10 @@ class Transformer:
             return Outcome(batch=number, event=index, drop=drop)
         scope = Scope(shared.state, data, event_type, index)
         scope.warnings.extend(shared.warnings)
+        if scope.origins is not None:
+            scope.path = "event.product_action.action"
+            scope.note_origin("event", "event_name")
+            scope.origins.extend(shared.origins)
         if name in RETIRING:
             scope.warn(WarningCode.EVENT_NAME_RETIRING, "event.product_action.action")
         mapped = self._fill(scope, shared, name)
@@ -88,17 +100,20 @@ class Transformer:
         run(self._plan.commerce_steps, scope, groups)
         commerce.fill_contents(self._plan.product_steps, scope, groups["properties"])
         requirements.check(groups, scope)
-        return MappedEvent(_event(name, groups), scope.time_ms)
+        origins = tuple(scope.origins or ())
+        return MappedEvent(_event(name, groups), scope.time_ms, origins)
 
 
 class _SharedBatch:
     """What the events of one batch have in common, worked out once."""
 
-    def __init__(self, batch: BatchData, connection: Connection, plan: Plan) -> None:
+    def __init__(self, batch: BatchData, plan: Plan, state: BatchState) -> None:
+        connection = state.connection
         self.refused = consent.refused_batch(batch, connection)
         self.refused_by_user = consent.refused_by_user(batch, connection)
-        self.state = BatchState(connection, batch)
+        self.state = state
         self.warnings: list[MappingWarning] = []
+        self.origins: list[Origin] = []
         self.groups: dict[str, dict[str, Any]] = {group: {} for group in _GROUPS}
         if self.refused or self.refused_by_user:
             return
@@ -112,6 +127,7 @@ class _SharedBatch:
             scope.warn(WarningCode.LIMITED_DATA_USE_SET, consent.OPT_OUT_PATH)
         run(plan.batch_steps, scope, self.groups)
         self.warnings = scope.warnings
+        self.origins = scope.origins or []
 
 
 def run(steps: Iterable[Step], scope: Scope, groups: dict[str, dict[str, Any]]) -> None:
