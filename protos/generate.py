@@ -38,7 +38,7 @@ def refuse_other_generators() -> None:
     for name, wanted in GENERATORS.items():
         found = version(name)
         if found != wanted:
-            sys.exit(f"generate.py needs {name} {wanted} and found {found}: run uv sync")
+            sys.exit(f"generate.py needs {name} {wanted}, found {found}: run uv sync")
 
 
 def run_protoc(out: Path, descriptors: Path) -> None:
@@ -53,7 +53,7 @@ def run_protoc(out: Path, descriptors: Path) -> None:
         f"--descriptor_set_out={descriptors}",
         *(str(path) for path in sorted(ROOT.rglob("*.proto"))),
     ]
-    if subprocess.run(command, check=False).returncode:
+    if subprocess.run(command, check=False).returncode:  # noqa: S603 - own arguments
         sys.exit("generate.py: protoc failed, see above")
 
 

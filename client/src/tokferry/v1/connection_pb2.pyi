@@ -441,9 +441,9 @@ class ConnectionSettings(_message.Message):
 
     @_builtins.property
     def event_id_sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names where the event id is taken from, first found first: `source_message_id`,
-        `event_id`, `message_id`, `content_hash`. That order is the default. The custom
-        flag `TikTok.EventId` goes before all.
+        """Names where the event id is taken from, first found first: `flag` (the custom flag
+        `TikTok.EventId`), `source_message_id`, `event_id`, `message_id`, `content_hash`.
+        That order is the default.
         """
 
     @_builtins.property

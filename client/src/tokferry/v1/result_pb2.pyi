@@ -304,8 +304,8 @@ class _WarningCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WarningCo
     sent.
     """
     WARNING_CODE_URL_HOLDS_EMAIL: _WarningCode.ValueType  # 10
-    """The page address holds an e-mail address. Remedy: keep personal data out of
-    addresses. The event is still sent.
+    """The page address held an e-mail address, which is replaced. Remedy: keep personal
+    data out of addresses. The event is still sent.
     """
     WARNING_CODE_CURRENCY_UNKNOWN: _WarningCode.ValueType  # 11
     """TikTok does not know the currency, and it is left out. The event is still sent."""
@@ -384,8 +384,8 @@ WARNING_CODE_REFERRER_INVALID: WarningCode.ValueType  # 9
 sent.
 """
 WARNING_CODE_URL_HOLDS_EMAIL: WarningCode.ValueType  # 10
-"""The page address holds an e-mail address. Remedy: keep personal data out of
-addresses. The event is still sent.
+"""The page address held an e-mail address, which is replaced. Remedy: keep personal
+data out of addresses. The event is still sent.
 """
 WARNING_CODE_CURRENCY_UNKNOWN: WarningCode.ValueType  # 11
 """TikTok does not know the currency, and it is left out. The event is still sent."""

@@ -384,7 +384,7 @@ class Event(_message.Message):
     VALIDATION_RESULT_FIELD_NUMBER: _builtins.int
     event_type: Global___EventType.ValueType
     """Says what kind of event it is. Absent: the member of `data` that is set says it;
-    without either the event is dropped MALFORMED_EVENT. When both are set and differ,
+    without either the event is dropped UNSUPPORTED_EVENT. When both are set and differ,
     the event is dropped MALFORMED_EVENT too.
     """
     unrecognized_event_type: _builtins.str

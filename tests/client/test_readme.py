@@ -1,0 +1,41 @@
+"""The README's examples run as they stand."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+README = Path(__file__).parents[2] / "client" / "README.md"
+EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+
+
+async def test_the_first_example_previews_and_delivers(
+    target: str, service: Any, capsys: Any
+) -> None:
+    program = EXAMPLES[0].replace("127.0.0.1:50051", target).replace("[...]", "[]")
+
+    await asyncio.to_thread(exec, program, {})
+
+    assert [type(r).__name__ for r in service.requests] == [
+        "TransformRequest",
+        "ForwardRequest",
+    ]
+    assert "delivered: 3" in capsys.readouterr().out
+
+
+def test_the_typed_example_makes_a_batch() -> None:
+    names: dict[str, Any] = {}
+
+    exec(EXAMPLES[1].replace("\nBatch(", "\nbatch = Batch("), names)
+
+    assert names["batch"].user_identities[0].identity == "ada@example.com"
+
+
+def test_the_tls_example_makes_a_client() -> None:
+    program = f"from tokferry import Client\nclient = {EXAMPLES[2]}"
+    names: dict[str, Any] = {"token": "made-up-token"}
+
+    exec(program, names)
+    names["client"].close()
