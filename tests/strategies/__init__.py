@@ -1,0 +1,1 @@
+"""What tests make their inputs from: cases as data, and generators of batches."""
