@@ -20,7 +20,9 @@ def check(groups: Groups, scope: Scope) -> None:
     """Refuse the event for everything it lacks; the scope keeps the first reason."""
     source = scope.connection.event_source
     user = groups["user"]
-    if "event_time" not in groups[""]:
+    if "event_time" not in groups[""] and not _refused(
+        scope, DropReason.INVALID_TIMESTAMP
+    ):
         scope.refuse(DropReason.MISSING_TIMESTAMP, "event.timestamp_unixtime_ms")
     if not any(name in user for name in _IDENTITIES[source]) and not (
         source == "crm" and "lead_id" in groups["lead"]
@@ -36,9 +38,14 @@ def check(groups: Groups, scope: Scope) -> None:
         scope.refuse(DropReason.NO_STABLE_EVENT_ID, "event.source_message_id")
 
 
+def _refused(scope: Scope, reason: DropReason) -> bool:
+    """Whether a value is there but wrong, so that it does not count as missing."""
+    return scope.drop is not None and scope.drop.reason is reason
+
+
 def _check_web(groups: Groups, scope: Scope) -> None:
     user = groups["user"]
-    if "url" not in groups["page"]:
+    if "url" not in groups["page"] and not _refused(scope, DropReason.INVALID_PAGE_URL):
         scope.refuse(DropReason.MISSING_PAGE_URL, "event.custom_flags['TikTok.URL']")
     for member, path, reason, code in (
         ("ip", "batch.ip", DropReason.MISSING_IP, WarningCode.MISSING_IP),
