@@ -14,6 +14,7 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 
+from tokferry_server.mapping.rules.texts import is_blank_text
 from tokferry_server.mapping.scope import Scope
 from tokferry_server.mparticle.model import BatchData, EventData, Product
 
@@ -59,8 +60,12 @@ def parse_path(text: str) -> Path:
 def first_of(value: Any) -> Any:
     """Give a scalar as it is, and of a list its first non-empty element."""
     if isinstance(value, list):
-        return next((item for item in value if item not in (None, "")), None)
+        return next((item for item in value if not _is_empty(item)), None)
     return value
+
+
+def _is_empty(value: Any) -> bool:
+    return value in (None, [], {}) or is_blank_text(value)
 
 
 def _steps(text: str, rest: str) -> list[str]:

@@ -9,6 +9,7 @@ from tokferry_server.mapping.connection import Connection
 from tokferry_server.mapping.paths import Path, parse_path
 from tokferry_server.mapping.rules import RULES, Rule
 from tokferry_server.mapping.rules.absent import ABSENT
+from tokferry_server.mapping.rules.texts import is_blank_text
 from tokferry_server.mapping.scope import Scope
 from tokferry_server.mapping.sources import COMPUTED
 from tokferry_server.mapping.tables import read_table
@@ -72,6 +73,8 @@ class Step:
             scope.path = path.text
             result = self.rule(value, scope)
             if result is not ABSENT:
+                if result is None and is_blank_text(value):
+                    continue
                 if result is not None:
                     scope.note_origin(self.row.tiktok, self.row.rule)
                 return result

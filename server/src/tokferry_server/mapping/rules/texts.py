@@ -42,6 +42,11 @@ def as_text(value: Any) -> str | None:
     return None
 
 
+def is_blank_text(value: Any) -> bool:
+    """Whether the value is text that counts as absent."""
+    return isinstance(value, str) and as_text(value) is None
+
+
 def text(value: Any, _scope: Scope) -> str | None:
     """Text as given, trimmed."""
     return as_text(value)
