@@ -19,6 +19,7 @@ def fill_contents(
     """Set ``contents`` and ``content_ids``; then look at the value and its currency."""
     steps = tuple(steps)
     contents: list[Content] = []
+    products: list[Content] = []
     ids: list[str] = []
     action = scope.event.product_action
     for index, product in enumerate((action and action.products) or ()):
@@ -29,15 +30,16 @@ def fill_contents(
         content_id = members.pop("content_ids", None)
         if content_id is not None:
             ids.append(content_id)
+        products.append(Content(**members))
         if members:
-            contents.append(Content(**members))
+            contents.append(products[-1])
             if content_id is None:
                 scope.warn(WarningCode.CONTENT_ID_MISSING, f"{_PATH}[{index}].id")
     if contents:
         properties["contents"] = contents
     if ids:
         properties["content_ids"] = ids
-    _fill_value(scope, properties, contents)
+    _fill_value(scope, properties, products)
 
 
 def _members(steps: Iterable[Step], scope: Scope, index: int) -> dict[str, Any]:
@@ -63,10 +65,10 @@ def _members(steps: Iterable[Step], scope: Scope, index: int) -> dict[str, Any]:
 
 
 def _fill_value(
-    scope: Scope, properties: dict[str, Any], contents: list[Content]
+    scope: Scope, properties: dict[str, Any], products: list[Content]
 ) -> None:
     if scope.connection.derive_value and "value" not in properties:
-        derived = _sum(contents)
+        derived = _sum(products)
         if derived is not None:
             properties["value"] = derived
     if "value" in properties and "currency" not in properties:
