@@ -1,0 +1,153 @@
+"""Checks between tables of the settings file, on what the file holds, right or wrong.
+
+They look at the raw tables, so that they speak up beside other mistakes.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from tokferry_server.settings.addresses import is_loopback
+from tokferry_server.settings.errors import Place
+from tokferry_server.settings.problems import Problem, key_path, nearest
+
+NOT_YET: Mapping[str, Any] = {
+    "outbox": None,
+    "server.principals": [],
+    "server.tls": None,
+    "server.workers": 1,
+    "connections.*.custom_mappings": [],
+}
+"""Settings that this version cannot obey, and the one value that each may have."""
+
+Found = Iterator[tuple[Place, Problem]]
+
+
+def check_file(data: Mapping[str, Any], file: str | None) -> Found:
+    """Yield what is wrong between the tables of a file."""
+    if data.get("connections", {}) == {}:
+        text = "is missing: a file needs at least one [connections.NAME] with pixel_id"
+        yield _found(file, ("connections",), text)
+    yield from _check_listen(_table(data, "server"), file)
+    yield from _check_principals(data, file)
+    yield from _check_rates(_table(data, "connections"), file)
+    yield from _check_not_yet(data, file, ())
+
+
+def check_connection(data: Mapping[str, Any]) -> Found:
+    """Yield what is wrong with one connection given inline."""
+    yield from _check_not_yet(data, None, ("connections", "*"))
+
+
+def rate_shared_by(app: str, connections: Iterable[Any]) -> float | None:
+    """Give the rate that some connection of the app sets, if one does."""
+    for connection in connections:
+        if isinstance(connection, dict) and app_key(connection) == app:
+            rate = connection.get("rate")
+            if isinstance(rate, int | float):
+                return float(rate)
+    return None
+
+
+def app_key(connection: Mapping[str, Any]) -> str | None:
+    """Name the developer app: as set, or the place of the access token, if any."""
+    app, token = connection.get("app"), connection.get("access_token")
+    if isinstance(app, str):
+        return app
+    if isinstance(token, dict):
+        for kind in ("env", "file"):
+            if isinstance(token.get(kind), str):
+                return f"{kind}:{token[kind]}"
+    return None
+
+
+def _check_listen(server: Mapping[str, Any], file: str | None) -> Found:
+    listen = server.get("listen")
+    if not isinstance(listen, str) or "tls" in server:
+        return
+    if ":" in listen and not is_loopback(listen.rpartition(":")[0].strip()):
+        text = "is open to other machines, which takes [server.tls]; or use 127.0.0.1"
+        yield _found(file, ("server", "listen"), text)
+
+
+def _check_principals(data: Mapping[str, Any], file: str | None) -> Found:
+    server = _table(data, "server")
+    known = tuple(_table(data, "connections"))
+    names: set[str] = set()
+    for index, principal in enumerate(_list(server, "principals")):
+        if not isinstance(principal, dict):
+            continue
+        place: Place = ("server", "principals", index)
+        if principal.get("name") in names:
+            yield _found(file, (*place, "name"), "is there twice")
+        names.add(str(principal.get("name")))
+        if ("token" in principal) == ("certificate" in principal):
+            text = "must be known by one thing: token, or certificate (its subject)"
+            yield _found(file, place, text)
+        if "certificate" in principal and "client_ca" not in _table(server, "tls"):
+            text = "takes server.tls.client_ca, which says whose certificates count"
+            yield _found(file, (*place, "certificate"), text)
+        yield from _check_names(principal, known, file, place)
+
+
+def _check_names(
+    principal: Mapping[str, Any], known: tuple[str, ...], file: str | None, at: Place
+) -> Found:
+    for index, name in enumerate(_list(principal, "connections")):
+        if isinstance(name, str) and name not in known:
+            place = (*at, "connections", index)
+            problem = Problem(
+                file=file,
+                key=key_path(place),
+                problem="is no connection of this file",
+                allowed=tuple(key_path((one,)) for one in known),
+                nearest=nearest(name, known),
+            )
+            yield place, problem
+
+
+def _check_rates(connections: Mapping[str, Any], file: str | None) -> Found:
+    for name, connection in connections.items():
+        if not isinstance(connection, dict):
+            continue
+        app, rate = app_key(connection), connection.get("rate")
+        shared = rate_shared_by(app, connections.values()) if app else None
+        if shared is not None and isinstance(rate, int | float) and rate != shared:
+            text = (
+                f"differs from the rate {shared:g} of another connection of the same "
+                "developer app (same app, or same access token): give both the same"
+            )
+            yield _found(file, ("connections", name, "rate"), text)
+
+
+def _check_not_yet(data: Mapping[str, Any], file: str | None, root: Place) -> Found:
+    for pattern, only in NOT_YET.items():
+        parts = pattern.split(".")
+        if tuple(parts[: len(root)]) != root:
+            continue
+        for place, value in _values(data, parts[len(root) :]):
+            if value != only:
+                yield _found(file, place, "is not available in this version")
+
+
+def _values(data: Any, parts: list[str]) -> Iterator[tuple[Place, Any]]:
+    if not parts:
+        yield (), data
+    elif isinstance(data, dict):
+        for name in data if parts[0] == "*" else (parts[0],):
+            if name in data:
+                for place, value in _values(data[name], parts[1:]):
+                    yield (name, *place), value
+
+
+def _found(file: str | None, place: Place, text: str) -> tuple[Place, Problem]:
+    return place, Problem(file=file, key=key_path(place), problem=text)
+
+
+def _table(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = data.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _list(data: Mapping[str, Any], name: str) -> Sequence[Any]:
+    value = data.get(name)
+    return value if isinstance(value, list) else ()

@@ -1,0 +1,55 @@
+"""Checks of the two addresses: where the service listens, and where TikTok is."""
+
+import ipaddress
+import re
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import ValidationInfo
+
+from tokferry_server.settings.values import refuse
+
+_LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
+_LARGEST_PORT = 65_535
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the host is this very machine, by name or by address."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def check_listen(text: str) -> str:
+    """Check ``host:port``."""
+    parts = _LISTEN.fullmatch(text)
+    if parts is None or int(parts[2]) > _LARGEST_PORT:
+        raise refuse("must be host:port, such as 127.0.0.1:50051 or [::1]:50051")
+    return text
+
+
+def check_base_url(text: str, info: ValidationInfo) -> str:
+    """Check the scheme and host under which TikTok's paths stand."""
+    address, host = _split(text)
+    if address.username or address.password or address.query or address.fragment:
+        raise refuse("must hold nothing but scheme, host, port and path")
+    if is_loopback(host):
+        if not info.data.get("allow_loopback", True):
+            raise refuse("is on this machine: set allow_loopback = true to mean it")
+    elif address.scheme == "http":
+        raise refuse("must begin with https://; http is for the sandbox on loopback")
+    return text.rstrip("/")
+
+
+def _split(text: str) -> tuple[SplitResult, str]:
+    problem = "must be an address such as https://business-api.tiktok.com"
+    try:
+        address = urlsplit(text)
+        host, port = address.hostname, address.port
+    except ValueError:
+        raise refuse(problem) from None
+    if address.scheme not in ("https", "http") or not host or port == 0 or " " in text:
+        raise refuse(problem)
+    return address, host
