@@ -67,7 +67,7 @@ class Case:
 
 def connection(**settings: Any) -> Connection:
     """Give a connection; lists become tuples, as the settings reader makes them."""
-    members = {
+    members: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in settings.items()
     }
