@@ -4,61 +4,61 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
+from tokferry_server.mapping.native import Listed
 from tokferry_server.mapping.outcome import MappingWarning, Origin, WarningCode
 from tokferry_server.mapping.rules.amounts import as_number
 from tokferry_server.mapping.scope import Scope
 from tokferry_server.mapping.table import Step
 from tokferry_server.tiktok.model import Content
 
-_PATH = "event.product_action.products"
+_PRODUCT = "event.product_action.products[*]"
 
 
 def fill_contents(
-    steps: Iterable[Step], scope: Scope, properties: dict[str, Any]
+    steps: Iterable[Step],
+    products: Iterable[Listed],
+    scope: Scope,
+    properties: dict[str, Any],
 ) -> None:
     """Set ``contents`` and ``content_ids``; then look at the value and its currency."""
     steps = tuple(steps)
     contents: list[Content] = []
-    products: list[Content] = []
     ids: list[str] = []
-    action = scope.event.product_action
-    for index, product in enumerate((action and action.products) or ()):
-        if product is None:
-            continue
+    for path, product in products:
         scope.product = product
-        members = _members(steps, scope, index)
+        members = _members(steps, scope, path, len(contents))
         content_id = members.pop("content_ids", None)
         if content_id is not None:
             ids.append(content_id)
-        products.append(Content(**members))
         if members:
-            contents.append(products[-1])
+            contents.append(Content(**members))
             if content_id is None:
-                scope.warn(WarningCode.CONTENT_ID_MISSING, f"{_PATH}[{index}].id")
+                scope.warn(WarningCode.CONTENT_ID_MISSING, f"{path}.id")
     if contents:
         properties["contents"] = contents
     if ids:
         properties["content_ids"] = ids
-    _fill_value(scope, properties, products)
+    _fill_value(scope, properties, contents)
 
 
-def _members(steps: Iterable[Step], scope: Scope, index: int) -> dict[str, Any]:
-    """Give the product's members; warnings and origins name its index."""
+def _members(
+    steps: Iterable[Step], scope: Scope, path: str, index: int
+) -> dict[str, Any]:
+    """Give the product's members; warnings and origins name its own path."""
     warned = len(scope.warnings)
     origins = scope.origins or []
     explained = len(origins)
     members = {
         step.member: value for step in steps if (value := step.value(scope)) is not None
     }
-    element = f"[{index}]"
     for position in range(warned, len(scope.warnings)):
-        code, path = scope.warnings[position].code, scope.warnings[position].field
-        scope.warnings[position] = MappingWarning(code, path.replace("[*]", element))
+        code, field = scope.warnings[position].code, scope.warnings[position].field
+        scope.warnings[position] = MappingWarning(code, field.replace(_PRODUCT, path))
     for position in range(explained, len(origins)):
         origin = origins[position]
         origins[position] = Origin(
-            origin.tiktok.replace("[*]", element),
-            origin.mparticle.replace("[*]", element),
+            origin.tiktok.replace("[*]", f"[{index}]"),
+            origin.mparticle.replace(_PRODUCT, path),
             origin.rule,
         )
     return members

@@ -27,7 +27,7 @@ _ROOTS: dict[str, type[msgspec.Struct]] = {
     "product": Product,
 }
 _STEP = re.compile(r"\.([A-Za-z0-9_]+)|\['([^']+)'\]")
-_FLAG_MAPS = ("custom_flags", "custom_attributes")
+_LIST_MAPS = ("custom_flags", "custom_attributes", "user_attributes")
 
 
 class PathError(ValueError):
@@ -107,8 +107,9 @@ def _getter(root: str, steps: list[str]) -> Getter:
         return lambda scope: getattr(getattr(scope, root), name)
     if len(steps) == 2:  # noqa: PLR2004  # the common depth, without a loop
         outer, inner = steps
-        take = first_of if outer in _FLAG_MAPS else _as_is
-        return lambda scope: take(_step(getattr(getattr(scope, root), outer), inner))
+        take = first_of if outer in _LIST_MAPS else _as_is
+        step = _step_any_case if outer == "user_attributes" else _step
+        return lambda scope: take(step(getattr(getattr(scope, root), outer), inner))
 
     def walk(scope: Scope) -> Any:
         value = getattr(scope, root)
@@ -127,3 +128,13 @@ def _step(value: Any, name: str) -> Any:
     if isinstance(value, dict):
         return value.get(name)
     return getattr(value, name, None)
+
+
+def _step_any_case(value: Any, name: str) -> Any:
+    """MParticle prints reserved names in lower case, its SDKs send camel case."""
+    if not isinstance(value, dict):
+        return None
+    if name in value:
+        return value[name]
+    wanted = name.lower()
+    return next((item for key, item in value.items() if key.lower() == wanted), None)

@@ -68,6 +68,7 @@ COMPUTED: dict[str, Getter] = {
     "identities.phone": _phone_identities,
     "identities.external_id": _external_identities,
     "page_query.ttclid": _page_query_ttclid,
+    "setting.app_id": lambda scope: scope.connection.app_id,
     "setting.content_type": lambda scope: scope.connection.content_type,
     "computed.message_id_and_index": _message_id_and_index,
     "computed.content_hash": content_hash,

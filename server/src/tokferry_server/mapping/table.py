@@ -1,11 +1,12 @@
 """Loads the mapping tables, checks them, and compiles them for one connection."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from tokferry_server.mapping.connection import Connection
+from tokferry_server.mapping.native import NativeEvents
 from tokferry_server.mapping.paths import Path, parse_path
 from tokferry_server.mapping.rules import RULES, Rule
 from tokferry_server.mapping.rules.absent import ABSENT
@@ -36,17 +37,18 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fields:
-    """The whole table: rows for every event, for commerce, for each product."""
+    """The whole table: rows for every event, for persons, for commerce, a product."""
 
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
+    user_attributes: tuple[Row, ...]
     commerce: tuple[Row, ...]
     products: tuple[Row, ...]
 
     @property
     def all(self) -> tuple[Row, ...]:
         """Every row in the order of the file."""
-        return self.rows + self.commerce + self.products
+        return self.rows + self.user_attributes + self.commerce + self.products
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,7 @@ class Plan:
     event_steps: tuple[Step, ...]
     commerce_steps: tuple[Step, ...]
     product_steps: tuple[Step, ...]
-    commerce_names: Mapping[str, str]
+    native: NativeEvents
 
 
 @cache
@@ -99,6 +101,7 @@ def load_fields() -> Fields:
     return Fields(
         columns=tuple(table["columns"]),
         rows=_rows(table["rows"]),
+        user_attributes=_rows(table["user_attributes"]),
         commerce=_rows(table["commerce"]),
         products=_rows(table["products"]),
     )
@@ -113,13 +116,16 @@ def load_events() -> dict[str, Any]:
 def compile_plan(connection: Connection) -> Plan:
     """Compile the rows that the connection's event source knows."""
     fields = load_fields()
-    steps = _compile(fields.rows, connection)
+    rows = fields.rows
+    if connection.user_attributes:
+        rows += fields.user_attributes
+    steps = _compile(rows, connection)
     return Plan(
         batch_steps=tuple(step for step in steps if step.per_batch),
         event_steps=tuple(step for step in steps if not step.per_batch),
         commerce_steps=_compile(fields.commerce, connection),
         product_steps=_compile(fields.products, connection),
-        commerce_names=_names("commerce", connection),
+        native=NativeEvents(connection),
     )
 
 
@@ -140,15 +146,6 @@ def _compile(rows: Sequence[Row], connection: Connection) -> tuple[Step, ...]:
     return tuple(
         _step(row, connection) for row in rows if connection.event_source in row.sources
     )
-
-
-def _names(group: str, connection: Connection) -> dict[str, str]:
-    """MParticle's name → TikTok's, in the column that this connection uses."""
-    if connection.event_source == "web":
-        column = 1 if connection.event_names == "mparticle" else 2
-    else:
-        column = 3 if connection.event_source == "app" else 4
-    return {row[0]: row[column] for row in load_events()[group] if row[column]}
 
 
 def _step(row: Row, connection: Connection) -> Step:

@@ -5,7 +5,7 @@ from typing import Any
 
 from tokferry_server.mapping import commerce, consent, requirements
 from tokferry_server.mapping.connection import Connection
-from tokferry_server.mapping.native import RETIRING, native_event
+from tokferry_server.mapping.native import Native
 from tokferry_server.mapping.outcome import (
     Drop,
     DropReason,
@@ -26,6 +26,7 @@ from tokferry_server.mparticle.model import (
     Malformed,
 )
 from tokferry_server.tiktok import model as tiktok
+from tokferry_server.tiktok.names import RETIRING_EVENTS
 
 _NO_DATA = EventData()
 _GROUPS = ("", "user", "page", "app", "lead", "properties")
@@ -71,19 +72,19 @@ class Transformer:
         data = event.data or _NO_DATA
         event_type = as_text(event.event_type) or as_text(data.event_type) or ""
         event_type = event_type.lower()
-        name = native_event(event_type, data, self._plan.commerce_names)
-        drop = shared.refused or _unsupported(name) or shared.refused_by_user
-        if drop is not None or name is None:
+        native = self._plan.native.find(event_type, data)
+        drop = shared.refused or _unsupported(native) or shared.refused_by_user
+        if drop is not None or native.name is None:
             return Outcome(batch=number, event=index, drop=drop)
         scope = Scope(shared.state, data, event_type, index)
         scope.warnings.extend(shared.warnings)
         if scope.origins is not None:
-            scope.path = "event.product_action.action"
+            scope.path = native.path
             scope.note_origin("event", "event_name")
             scope.origins.extend(shared.origins)
-        if name in RETIRING:
-            scope.warn(WarningCode.EVENT_NAME_RETIRING, "event.product_action.action")
-        mapped = self._fill(scope, shared, name)
+        if native.name in RETIRING_EVENTS:
+            scope.warn(WarningCode.EVENT_NAME_RETIRING, native.path)
+        mapped = self._fill(scope, shared, native.name, native)
         return Outcome(
             batch=number,
             event=index,
@@ -92,13 +93,18 @@ class Transformer:
             warnings=tuple(scope.warnings),
         )
 
-    def _fill(self, scope: Scope, shared: "_SharedBatch", name: str) -> MappedEvent:
+    def _fill(
+        self, scope: Scope, shared: "_SharedBatch", name: str, native: Native
+    ) -> MappedEvent:
         groups: dict[str, dict[str, Any]] = {
             group: dict(members) for group, members in shared.groups.items()
         }
         run(self._plan.event_steps, scope, groups)
-        run(self._plan.commerce_steps, scope, groups)
-        commerce.fill_contents(self._plan.product_steps, scope, groups["properties"])
+        if native.is_commerce:
+            run(self._plan.commerce_steps, scope, groups)
+            commerce.fill_contents(
+                self._plan.product_steps, native.products, scope, groups["properties"]
+            )
         requirements.check(groups, scope)
         origins = tuple(scope.origins or ())
         return MappedEvent(_event(name, groups), scope.time_ms, origins)
@@ -138,8 +144,8 @@ def run(steps: Iterable[Step], scope: Scope, groups: dict[str, dict[str, Any]]) 
             groups[step.group][step.member] = value
 
 
-def _unsupported(name: str | None) -> Drop | None:
-    return Drop(DropReason.UNSUPPORTED_EVENT, "event") if name is None else None
+def _unsupported(native: Native) -> Drop | None:
+    return None if native.reason is None else Drop(native.reason, native.path)
 
 
 def _malformed(malformed: Malformed) -> Drop:

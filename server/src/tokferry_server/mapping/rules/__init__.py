@@ -9,6 +9,8 @@ from typing import Any
 
 from tokferry_server.mapping.rules import (
     amounts,
+    attributes,
+    device,
     event_id,
     identity,
     page,
@@ -22,9 +24,15 @@ Rule = Callable[[Any, Scope], Any]
 RULES: dict[str, Rule] = {
     "text": texts.text,
     "locale": texts.locale,
-    "att_status": texts.att_status,
-    "upper_text": texts.upper_text,
-    "lower_text": texts.lower_text,
+    "idfa": device.idfa,
+    "idfv": device.idfv,
+    "gaid": device.gaid,
+    "att_status": device.att_status,
+    "name": attributes.name,
+    "city": attributes.city,
+    "state": attributes.state,
+    "country": attributes.country,
+    "zip_code": attributes.zip_code,
     "flag": texts.flag,
     "number": amounts.number,
     "integer": amounts.integer,

@@ -7,12 +7,10 @@ from typing import Any
 from tokferry_server.mapping.outcome import WarningCode
 from tokferry_server.mapping.rules.texts import as_text
 from tokferry_server.mapping.scope import Scope
-from tokferry_server.mapping.tables import read_table
+from tokferry_server.tiktok.names import CURRENCIES
 
 _DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _LARGEST_EXACT = 2**53
-
-CURRENCIES = frozenset(read_table("currencies.toml")["codes"])
 
 
 def as_number(value: Any) -> int | float | None:

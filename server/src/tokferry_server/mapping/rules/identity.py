@@ -27,6 +27,11 @@ def digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
+def is_digest(text: str) -> bool:
+    """Whether the text is a SHA-256 digest already, in either case."""
+    return len(text) == _DIGEST_LENGTH and _DIGEST.match(text) is not None
+
+
 def emails(chosen: Chosen, scope: Scope) -> OneOrMany | None:
     """Trimmed, lower case, hashed; a value that is a digest already passes through."""
     return _hashed(chosen, scope, _email)
@@ -52,7 +57,7 @@ def _hashed(
         if given is None:
             if normalise is _external_id and value is not None and is_blank(value):
                 scope.warn(WarningCode.EXTERNAL_ID_EMPTY)
-        elif len(given) == _DIGEST_LENGTH and _DIGEST.match(given):
+        elif is_digest(given):
             digests[given.lower()] = None
         elif (normal := normalise(given, scope)) is not None:
             digests[digest(normal)] = None

@@ -12,13 +12,6 @@ _LANGUAGE = re.compile(
     r"([A-Za-z]{2,3})(?:[-_]([A-Za-z]{4}))?(?:[-_]([A-Za-z]{2}|[0-9]{3}))?"
 )
 _COUNTRY = re.compile(r"[A-Za-z]{2}")
-_ATT_STATUSES = (
-    "AUTHORIZED",
-    "DENIED",
-    "NOT_DETERMINED",
-    "RESTRICTED",
-    "NOT_APPLICABLE",
-)
 
 
 def as_text(value: Any) -> str | None:
@@ -52,18 +45,6 @@ def text(value: Any, _scope: Scope) -> str | None:
     return as_text(value)
 
 
-def upper_text(value: Any, _scope: Scope) -> str | None:
-    """Text in upper case."""
-    given = as_text(value)
-    return None if given is None else given.upper()
-
-
-def lower_text(value: Any, _scope: Scope) -> str | None:
-    """Text in lower case."""
-    given = as_text(value)
-    return None if given is None else given.lower()
-
-
 def flag(value: Any, _scope: Scope) -> bool | None:
     """True, or absent: a switch that is off is not written."""
     return True if value is True else None
@@ -89,18 +70,6 @@ def locale(value: Any, scope: Scope) -> str | None:
         for part in (tag.lower(), script and script.title(), region and region.upper())
         if part
     )
-
-
-def att_status(value: Any, scope: Scope) -> str | None:
-    """Apple's tracking status in TikTok's spelling."""
-    given = as_text(value)
-    if given is None:
-        return None
-    status = given.upper()
-    if status not in _ATT_STATUSES:
-        scope.warn(WarningCode.ATT_STATUS_UNKNOWN)
-        return None
-    return status
 
 
 def _is_zero_uuid(value: str) -> bool:
