@@ -1,0 +1,57 @@
+"""The one place where settings become running objects."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from opentelemetry import trace
+
+from tokferry_server.delivery.forward import Forwarder
+from tokferry_server.delivery.transport import Timeouts, Transport
+from tokferry_server.rpc.connections import Connections
+from tokferry_server.rpc.server import Server
+from tokferry_server.rpc.service import ForwardingService
+from tokferry_server.settings import ConnectionSettings, Settings, TikTokSettings
+
+
+@contextlib.asynccontextmanager
+async def assembled(
+    settings: Settings,
+    *,
+    tracer_provider: trace.TracerProvider | None = None,
+    reflection: bool = False,
+) -> AsyncIterator[Server]:
+    """Give a server, ready to start; on leaving, requests to TikTok are waited for."""
+    async with contextlib.AsyncExitStack() as stack:
+        forwarders = {
+            name: Forwarder(
+                await stack.enter_async_context(
+                    _transport(settings.tiktok, connection, tracer_provider)
+                )
+            )
+            for name, connection in settings.connections.items()
+        }
+        connections = Connections(settings.connections, forwarders)
+        yield Server(
+            ForwardingService(connections=connections),
+            tracer_provider=tracer_provider,
+            reflection=reflection,
+        )
+
+
+def _transport(
+    tiktok: TikTokSettings,
+    connection: ConnectionSettings,
+    tracer_provider: trace.TracerProvider | None,
+) -> Transport:
+    return Transport(
+        tiktok.base_url,
+        allow_loopback=tiktok.allow_loopback,
+        timeouts=Timeouts(
+            connect=connection.timeouts.connect,
+            write=connection.timeouts.write,
+            read=connection.timeouts.read,
+            attempt=connection.timeouts.attempt,
+        ),
+        concurrency=connection.concurrency,
+        tracer_provider=tracer_provider,
+    )

@@ -1,0 +1,99 @@
+"""``tokferry serve``: the gRPC service until it is told to stop."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NOTICE_SECONDS = 5.0
+"""How long load balancers see NOT_SERVING before calls are refused."""
+
+
+def serve(
+    settings: Annotated[
+        Path, typer.Option("--settings", help="The settings file (TOML).")
+    ],
+    listen: Annotated[
+        str | None,
+        typer.Option(help="HOST:PORT instead of server.listen; port 0 takes any."),
+    ] = None,
+    reflection: Annotated[
+        bool, typer.Option("--reflection", help="Answer gRPC reflection.")
+    ] = False,
+) -> None:
+    """Serve Transform and Forward over gRPC; SIGTERM or Ctrl-C drains and ends."""
+    from tokferry_server.settings import SettingsError, load_settings
+    from tokferry_server.telemetry.tracing import configure_from_environment
+
+    try:
+        loaded = load_settings(settings)
+        address = checked_address(listen or loaded.server.listen)
+        configure_from_environment()
+    except SettingsError as error:
+        for problem in error.problems:
+            typer.echo(str(problem), err=True)
+        raise typer.Exit(2) from None
+    except (ValueError, RuntimeError) as error:
+        typer.echo(f"tokferry serve: {error}", err=True)
+        raise typer.Exit(2) from None
+    try:
+        run(_serve(loaded, address, reflection=reflection))
+    except OSError as error:
+        typer.echo(f"tokferry serve: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+def checked_address(listen: str) -> str:
+    """Give ``host:port`` if it is a loopback address.
+
+    Raises:
+        ValueError: Calls would travel in clear text.
+    """
+    import ipaddress
+
+    host = listen.rpartition(":")[0].strip("[]")
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise ValueError(
+            f"{listen} is not a loopback address, and this version has no TLS: "
+            "listen on 127.0.0.1 behind a proxy that has"
+        )
+    return listen
+
+
+def run(main: object) -> None:
+    """Run on the fastest event loop that is installed."""
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)  # type: ignore[arg-type]
+
+
+async def _serve(loaded: object, address: str, *, reflection: bool) -> None:
+    from tokferry_server.assembly import assembled
+    from tokferry_server.settings import Settings
+
+    if not isinstance(loaded, Settings):
+        raise TypeError(type(loaded).__name__)
+    stop = asyncio.get_running_loop().create_future()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, _stop, stop, number)
+    async with assembled(loaded, reflection=reflection) as server:
+        port = await server.start(address)
+        host = address.rpartition(":")[0]
+        print(f"listening on {host}:{port}", flush=True)  # noqa: T201
+        number = await stop
+        print("draining", file=sys.stderr, flush=True)  # noqa: T201
+        notice = NOTICE_SECONDS if number == signal.SIGTERM else 0.0
+        await server.drain(notice_seconds=notice)
+
+
+def _stop(stop: "asyncio.Future[signal.Signals]", number: signal.Signals) -> None:
+    if not stop.done():
+        stop.set_result(number)

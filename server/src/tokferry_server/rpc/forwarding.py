@@ -1,0 +1,142 @@
+"""Forward's work behind the call: outcomes to parcels, deliveries to results."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tokferry.v1 import (
+    Delivery,
+    DeliveryReason,
+    EventResult,
+    ForwardTotals,
+)
+from tokferry.v1 import Outcome as OutcomeMessage
+from tokferry_server.delivery.forward import Parcel
+from tokferry_server.delivery.result import DeliveryResult
+from tokferry_server.mapping.outcome import Drop, DropReason, MappedEvent, Outcome
+from tokferry_server.rpc.write_proto import write_drop, write_warnings
+from tokferry_server.tiktok.wire import Route, WireFormat
+
+_WORST_FIRST = (
+    OutcomeMessage.OUTCOME_REJECTED,
+    OutcomeMessage.OUTCOME_UNKNOWN,
+    OutcomeMessage.OUTCOME_RETRYABLE,
+    OutcomeMessage.OUTCOME_ACCEPTED,
+    OutcomeMessage.OUTCOME_DELIVERED,
+    OutcomeMessage.OUTCOME_VALIDATED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """The outcomes of a request and the parcels made of them, in the same order."""
+
+    outcomes: Sequence[Outcome]
+    parcels: Sequence[Parcel]
+
+
+def drop_old(
+    outcomes: Iterable[Outcome], *, max_age_seconds: float | None, now: float
+) -> list[Outcome]:
+    """Drop events older than the connection allows; ``now`` is in Unix seconds."""
+    if max_age_seconds is None:
+        return list(outcomes)
+    earliest_ms = (now - max_age_seconds) * 1000
+    return [
+        Outcome(
+            batch=outcome.batch,
+            event=outcome.event,
+            drop=Drop(DropReason.TOO_OLD, "event.timestamp_unixtime_ms"),
+            warnings=outcome.warnings,
+        )
+        if any(mapped.time_ms < earliest_ms for mapped in outcome.events)
+        else outcome
+        for outcome in outcomes
+    ]
+
+
+def pack(outcomes: Sequence[Outcome], route: Route, wire: WireFormat) -> Shipment:
+    """Encode every mapped event once; these bytes are what is sent."""
+    parcels = [
+        Parcel(
+            route=route,
+            event=mapped.event.event,
+            event_id=mapped.event.event_id or "",
+            body=wire.encode_event(mapped.event, mapped.time_ms),
+        )
+        for outcome in outcomes
+        for mapped in outcome.events
+    ]
+    return Shipment(outcomes, parcels)
+
+
+def write_delivered(
+    shipment: Shipment, results: Sequence[DeliveryResult]
+) -> list[EventResult]:
+    """Write one result for each input event, in input order."""
+    remaining = iter(results)
+    written = []
+    for outcome in shipment.outcomes:
+        deliveries = [_delivery(mapped, next(remaining)) for mapped in outcome.events]
+        written.append(_event_result(outcome, deliveries))
+    return written
+
+
+def write_validated(shipment: Shipment) -> list[EventResult]:
+    """Write what would be sent, for a call that only validates."""
+    remaining = iter(shipment.parcels)
+    written = []
+    for outcome in shipment.outcomes:
+        deliveries = [
+            Delivery(
+                event=parcel.event,
+                event_id=parcel.event_id,
+                outcome=OutcomeMessage.OUTCOME_VALIDATED,
+                json=parcel.body,
+            )
+            for parcel in (next(remaining) for _ in outcome.events)
+        ]
+        written.append(_event_result(outcome, deliveries))
+    return written
+
+
+def totals(results: Sequence[EventResult]) -> ForwardTotals:
+    """Count results by outcome; ``received`` is their sum."""
+    counted = ForwardTotals(received=len(results))
+    for result in results:
+        name = OutcomeMessage.Name(result.outcome).removeprefix("OUTCOME_").lower()
+        setattr(counted, name, getattr(counted, name) + 1)
+    return counted
+
+
+def _event_result(outcome: Outcome, deliveries: list[Delivery]) -> EventResult:
+    result = EventResult(
+        batch=outcome.batch,
+        event=outcome.event,
+        outcome=OutcomeMessage.OUTCOME_DROPPED,
+        deliveries=deliveries,
+        warnings=write_warnings(outcome.warnings),
+    )
+    if outcome.drop is not None:
+        result.drop.CopyFrom(write_drop(outcome.drop))
+    else:
+        result.outcome = min(
+            (delivery.outcome for delivery in deliveries), key=_WORST_FIRST.index
+        )
+    return result
+
+
+def _delivery(mapped: MappedEvent, result: DeliveryResult) -> Delivery:
+    delivery = Delivery(
+        event=mapped.event.event,
+        event_id=mapped.event.event_id or "",
+        outcome=OutcomeMessage.Value(f"OUTCOME_{result.outcome.name}"),
+        code=result.code,
+        http_status=result.http_status,
+        message=result.message,
+        field=result.field or "",
+        request_id=result.request_id or "",
+        attempts=result.attempts,
+    )
+    if result.reason is not None:
+        delivery.reason = DeliveryReason.Value(f"DELIVERY_REASON_{result.reason.name}")
+    return delivery

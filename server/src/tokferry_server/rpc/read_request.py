@@ -1,0 +1,39 @@
+"""Reads what a request carries: batches as typed messages, or as raw JSON."""
+
+from tokferry.v1 import ErrorReason, ForwardRequest, TransformRequest
+from tokferry_server.mparticle.model import Batch, Malformed
+from tokferry_server.mparticle.read_json import read_json
+from tokferry_server.mparticle.read_proto import read_proto
+from tokferry_server.rpc.errors import Violation, invalid
+
+
+def read_batches(
+    request: TransformRequest | ForwardRequest,
+) -> list[Batch | Malformed]:
+    """Give the request's batches.
+
+    Raises:
+        CallError: INVALID_ARGUMENT if there is no input, or none of it can be read.
+    """
+    given = request.WhichOneof("input")
+    if given == "batches":
+        batches = read_proto(request.batches.batches)
+    elif given == "json":
+        batches = read_json(request.json)
+    else:
+        batches = []
+    if not batches:
+        raise invalid(
+            ErrorReason.ERROR_REASON_EMPTY_REQUEST,
+            [Violation("input", "set 'batches' or 'json' to at least one batch")],
+        )
+    if all(isinstance(batch, Malformed) for batch in batches):
+        raise invalid(
+            ErrorReason.ERROR_REASON_UNREADABLE_INPUT,
+            [
+                Violation(f"json[{index}]", batch.problem)
+                for index, batch in enumerate(batches)
+                if isinstance(batch, Malformed)
+            ],
+        )
+    return batches
