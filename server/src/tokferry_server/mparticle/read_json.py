@@ -51,19 +51,22 @@ def read_json(data: bytes, *, wrap_events: bool = False) -> list[Batch | Malform
 
 def split_documents(data: bytes) -> Iterator[bytes]:
     """Cut raw JSON into the bytes of single batches, reading none of them."""
-    data = data.strip().removeprefix(b"\xef\xbb\xbf")
+    data = data.strip().removeprefix(b"\xef\xbb\xbf").strip()
     if not data:
         return
     if _is_complete(data):
         yield from _split_array(data)
         return
-    lines = [line for line in data.splitlines() if line.strip()]
-    if any(_is_complete(line) for line in lines):
-        for line in lines:
-            yield from _split_array(line.strip())
-        return
     repaired = repair(data)
-    yield from _split_array(data if repaired is None else repaired)
+    if repaired is not None:
+        yield from _split_array(repaired)
+        return
+    lines = [stripped for line in data.splitlines() if (stripped := line.strip())]
+    if not any(_is_complete(line) or _is_repairable(line) for line in lines):
+        yield data
+        return
+    for line in lines:
+        yield from _split_array(line)
 
 
 def _split_array(document: bytes) -> Iterator[bytes]:
@@ -88,6 +91,10 @@ def _is_complete(document: bytes) -> bool:
     except _UNREADABLE:
         return False
     return True
+
+
+def _is_repairable(document: bytes) -> bool:
+    return document[:1] in (b"{", b"[") and repair(document) is not None
 
 
 def _read_batch(document: bytes, *, wrap_events: bool) -> Batch | Malformed:
