@@ -136,6 +136,12 @@ def _read_event(raw: bytes | msgspec.Raw) -> Event | Malformed:
     try:
         return _event.decode(raw)
     except _UNREADABLE as error:
+        repaired = repair(bytes(raw))
+        if repaired is None:
+            return _malformed("event", error)
+    try:
+        return _event.decode(repaired)
+    except _UNREADABLE as error:
         return _malformed("event", error)
 
 
