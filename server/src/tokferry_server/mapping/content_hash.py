@@ -9,6 +9,7 @@ from base64 import b32encode
 from hashlib import sha256
 from typing import Any
 
+from tokferry_server.mapping.outcome import DropReason
 from tokferry_server.mapping.rules.amounts import as_number
 from tokferry_server.mapping.rules.texts import as_text
 from tokferry_server.mapping.rules.times import as_milliseconds
@@ -17,6 +18,11 @@ from tokferry_server.mparticle.model import EventData, Product, ProductAction
 
 PREFIX = "h1_"
 _CHARACTERS = 26
+_MAX_DEPTH = 32
+
+
+class _TooDeepError(ValueError):
+    """Attributes are nested deeper than ``_MAX_DEPTH`` levels."""
 
 
 def content_hash(scope: Scope) -> str | None:
@@ -32,7 +38,11 @@ def content_hash(scope: Scope) -> str | None:
     time_ms = as_milliseconds(scope.event.timestamp_unixtime_ms)
     if not time_ms:
         return None
-    canonical = _canonical(_content(scope, time_ms))
+    try:
+        canonical = _canonical(_content(scope, time_ms))
+    except _TooDeepError:
+        scope.refuse(DropReason.MALFORMED_EVENT, "event.custom_attributes")
+        return None
     seen = scope.state.content_hashes
     ordinal = seen.get(canonical, 0)
     seen[canonical] = ordinal + 1
@@ -98,13 +108,16 @@ def _product(product: Product) -> dict[str, Any]:
     )
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, depth: int = 0) -> Any:
     """Give attributes with numbers as the shortest double, and without nulls."""
+    if depth > _MAX_DEPTH:
+        raise _TooDeepError
     if isinstance(value, dict):
-        plain = {key: _plain(item) for key, item in value.items()}
+        plain = {key: _plain(item, depth + 1) for key, item in value.items()}
         return {key: item for key, item in plain.items() if item is not None} or None
     if isinstance(value, list):
-        return [item for item in map(_plain, value) if item is not None] or None
+        items = [_plain(item, depth + 1) for item in value]
+        return [item for item in items if item is not None] or None
     if isinstance(value, float):
         return as_number(value)
     return value
