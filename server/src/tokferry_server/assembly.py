@@ -2,11 +2,13 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from importlib.metadata import version
 
 from opentelemetry import trace
 
 from tokferry_server.delivery.forward import Forwarder
-from tokferry_server.delivery.transport import Timeouts, Transport
+from tokferry_server.delivery.poster import Timeouts
+from tokferry_server.delivery.transport import Transport
 from tokferry_server.rpc.connections import Connections
 from tokferry_server.rpc.server import Server
 from tokferry_server.rpc.service import ForwardingService
@@ -44,7 +46,8 @@ def _transport(
     tracer_provider: trace.TracerProvider | None,
 ) -> Transport:
     return Transport(
-        tiktok.base_url,
+        base_url=tiktok.base_url,
+        user_agent=f"tokferry/{version('tokferry-server')}",
         allow_loopback=tiktok.allow_loopback,
         timeouts=Timeouts(
             connect=connection.timeouts.connect,
@@ -52,6 +55,6 @@ def _transport(
             read=connection.timeouts.read,
             attempt=connection.timeouts.attempt,
         ),
-        concurrency=connection.concurrency,
+        max_in_flight=connection.concurrency,
         tracer_provider=tracer_provider,
     )

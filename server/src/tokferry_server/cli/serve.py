@@ -3,10 +3,14 @@
 import asyncio
 import signal
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from tokferry_server.settings import Settings
 
 NOTICE_SECONDS = 5.0
 """How long load balancers see NOT_SERVING before calls are refused."""
@@ -67,20 +71,17 @@ def checked_address(listen: str) -> str:
     return listen
 
 
-def run(main: object) -> None:
+def run(main: Coroutine[Any, Any, None]) -> None:
     """Run on the fastest event loop that is installed."""
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main)  # type: ignore[arg-type]
+        runner.run(main)
 
 
-async def _serve(loaded: object, address: str, *, reflection: bool) -> None:
+async def _serve(loaded: "Settings", address: str, *, reflection: bool) -> None:
     from tokferry_server.assembly import assembled
-    from tokferry_server.settings import Settings
 
-    if not isinstance(loaded, Settings):
-        raise TypeError(type(loaded).__name__)
     stop = asyncio.get_running_loop().create_future()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, _stop, stop, number)

@@ -6,15 +6,16 @@ from typing import Any
 from google.protobuf.duration_pb2 import Duration
 
 from tokferry.v1 import (
-    ConnectionSettings as SettingsMessage,
-)
-from tokferry.v1 import (
+    CcpaOptOut,
     ConsentSettings,
     DescribeConnectionResponse,
     EventRow,
     EventSource,
     MappingRow,
     Timeouts,
+)
+from tokferry.v1 import (
+    ConnectionSettings as SettingsMessage,
 )
 from tokferry.v1 import NativeEvents as NativeEventsValue
 from tokferry_server.mapping.connection import Connection
@@ -68,7 +69,9 @@ def write_settings(settings: ConnectionSettings) -> SettingsMessage:
         **members,
         consent=ConsentSettings(
             gdpr_purposes=mapping.gdpr_purposes,
-            ccpa_opt_out=f"CCPA_OPT_OUT_{mapping.ccpa_opt_out.upper()}",
+            ccpa_opt_out=CcpaOptOut.Value(
+                f"CCPA_OPT_OUT_{mapping.ccpa_opt_out.upper()}"
+            ),
         ),
         app=settings.app,
         rate=settings.rate,

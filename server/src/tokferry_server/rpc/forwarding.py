@@ -10,7 +10,7 @@ from tokferry.v1 import (
     ForwardTotals,
 )
 from tokferry.v1 import Outcome as OutcomeMessage
-from tokferry_server.delivery.forward import Parcel
+from tokferry_server.delivery.group import Parcel
 from tokferry_server.delivery.result import DeliveryResult
 from tokferry_server.mapping.outcome import Drop, DropReason, MappedEvent, Outcome
 from tokferry_server.rpc.write_proto import write_drop, write_warnings
@@ -27,7 +27,7 @@ _WORST_FIRST = (
 
 
 @dataclass(frozen=True, slots=True)
-class Shipment:
+class Packed:
     """The outcomes of a request and the parcels made of them, in the same order."""
 
     outcomes: Sequence[Outcome]
@@ -54,7 +54,7 @@ def drop_old(
     ]
 
 
-def pack(outcomes: Sequence[Outcome], route: Route, wire: WireFormat) -> Shipment:
+def pack(outcomes: Sequence[Outcome], route: Route, wire: WireFormat) -> Packed:
     """Encode every mapped event once; these bytes are what is sent."""
     parcels = [
         Parcel(
@@ -66,26 +66,26 @@ def pack(outcomes: Sequence[Outcome], route: Route, wire: WireFormat) -> Shipmen
         for outcome in outcomes
         for mapped in outcome.events
     ]
-    return Shipment(outcomes, parcels)
+    return Packed(outcomes, parcels)
 
 
 def write_delivered(
-    shipment: Shipment, results: Sequence[DeliveryResult]
+    packed: Packed, results: Sequence[DeliveryResult]
 ) -> list[EventResult]:
     """Write one result for each input event, in input order."""
     remaining = iter(results)
     written = []
-    for outcome in shipment.outcomes:
+    for outcome in packed.outcomes:
         deliveries = [_delivery(mapped, next(remaining)) for mapped in outcome.events]
         written.append(_event_result(outcome, deliveries))
     return written
 
 
-def write_validated(shipment: Shipment) -> list[EventResult]:
+def write_validated(packed: Packed) -> list[EventResult]:
     """Write what would be sent, for a call that only validates."""
-    remaining = iter(shipment.parcels)
+    remaining = iter(packed.parcels)
     written = []
-    for outcome in shipment.outcomes:
+    for outcome in packed.outcomes:
         deliveries = [
             Delivery(
                 event=parcel.event,

@@ -1,25 +1,27 @@
 """The outermost interceptor: every call ends in a status that tells no secrets."""
 
+from __future__ import annotations
+
 import asyncio
 import logging
 import secrets
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from tokferry.v1 import ErrorReason
 from tokferry_server.rpc.errors import CallError, abort
+from tokferry_server.telemetry.interceptor import Call, WrappingInterceptor
 
 _log = logging.getLogger(__name__)
 
-Handler = grpc.RpcMethodHandler[Any, Any]
-Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Handler]]
-Context = grpc.aio.ServicerContext[Any, Any]
+if TYPE_CHECKING:
+    Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class Guard(grpc.aio.ServerInterceptor):
+class Guard(WrappingInterceptor):
     """Turns errors into rich statuses, and refuses new calls while draining.
 
     An unforeseen exception becomes INTERNAL with an id: its own text could hold a
@@ -29,30 +31,13 @@ class Guard(grpc.aio.ServerInterceptor):
     def __init__(self) -> None:
         self.draining = False
 
-    async def intercept_service(
-        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
-    ) -> Handler:
-        """Wrap the handler of the call."""
-        handler = await continuation(handler_call_details)
-        if handler is None:
-            return handler
-        if handler_call_details.method.startswith("/grpc."):  # health, reflection
-            return handler
-        if handler.unary_unary is not None:
-            return grpc.unary_unary_rpc_method_handler(
-                self._unary(handler.unary_unary),
-                handler.request_deserializer,
-                handler.response_serializer,
-            )
-        if handler.stream_stream is not None:
-            return grpc.stream_stream_rpc_method_handler(
-                self._stream(handler.stream_stream),
-                handler.request_deserializer,
-                handler.response_serializer,
-            )
-        return handler
+    def unary(
+        self,
+        call: Call,
+        details: grpc.HandlerCallDetails,  # noqa: ARG002  the base class's
+    ) -> Callable[[Any, Context], Awaitable[Any]]:
+        """Give the call with its errors turned into statuses."""
 
-    def _unary(self, call: Callable[..., Any]) -> Callable[..., Any]:
         async def guarded(request: Any, context: Context) -> Any:
             try:
                 self._check_open()
@@ -62,7 +47,13 @@ class Guard(grpc.aio.ServerInterceptor):
 
         return guarded
 
-    def _stream(self, call: Callable[..., Any]) -> Callable[..., Any]:
+    def stream(
+        self,
+        call: Call,
+        details: grpc.HandlerCallDetails,  # noqa: ARG002  the base class's
+    ) -> Callable[[Any, Context], AsyncIterator[Any]]:
+        """Give the stream with its errors turned into statuses."""
+
         async def guarded(requests: Any, context: Context) -> AsyncIterator[Any]:
             try:
                 self._check_open()

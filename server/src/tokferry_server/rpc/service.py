@@ -2,9 +2,11 @@
 
 # ruff: noqa: N802, ARG002  # names and parameters are the generated base class's
 
+from __future__ import annotations
+
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
@@ -32,7 +34,8 @@ from tokferry_server.rpc.slices import collect
 from tokferry_server.rpc.write_proto import write_coverage, write_transform_result
 from tokferry_server.tiktok.formats import wire_format
 
-Context = grpc.aio.ServicerContext[Any, Any]
+if TYPE_CHECKING:
+    Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class ForwardingService(ForwardingServiceServicer):
@@ -82,19 +85,19 @@ class ForwardingService(ForwardingServiceServicer):
         )
         connection = transformer.connection
         wire = wire_format(connection.wire_format)
-        shipment = forwarding.pack(outcomes, connection.route, wire)
+        packed = forwarding.pack(outcomes, connection.route, wire)
         if request.validate_only:
-            results = forwarding.write_validated(shipment)
+            results = forwarding.write_validated(packed)
         else:
             token = self._connections.access_token(request.connection)
             forwarder = self._connections.forwarder(request.connection)
             delivered = await forwarder.forward(
-                shipment.parcels,
+                packed.parcels,
                 token,
                 key=request.connection,
                 deadline=started + budget,
             )
-            results = forwarding.write_delivered(shipment, delivered)
+            results = forwarding.write_delivered(packed, delivered)
         return ForwardResponse(
             results=results,
             totals=forwarding.totals(results),

@@ -1,16 +1,21 @@
 """Traces: a server span for each call, and the exporters that the environment names."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from opentelemetry import propagate, trace
+from opentelemetry.context import Context as OtelContext
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
-Handler = grpc.RpcMethodHandler[Any, Any]
-Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Handler]]
-Context = grpc.aio.ServicerContext[Any, Any]
+from tokferry_server.telemetry.interceptor import Call, WrappingInterceptor
+
+if TYPE_CHECKING:
+    Context = grpc.aio.ServicerContext[Any, Any]
 
 _SERVER_FAULTS = frozenset(
     {
@@ -26,7 +31,7 @@ _SERVER_FAULTS = frozenset(
 https://opentelemetry.io/docs/specs/semconv/rpc/grpc/"""
 
 
-class TracingInterceptor(grpc.aio.ServerInterceptor):
+class TracingInterceptor(WrappingInterceptor):
     """One server span a call, child of the caller's span if it sent one.
 
     Names and attributes follow the RPC semantic conventions; nothing of a request or
@@ -36,32 +41,13 @@ class TracingInterceptor(grpc.aio.ServerInterceptor):
     def __init__(self, provider: trace.TracerProvider | None = None) -> None:
         self._tracer = trace.get_tracer("tokferry", tracer_provider=provider)
 
-    async def intercept_service(
-        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
-    ) -> Handler:
-        """Wrap the handler of the call."""
-        handler = await continuation(handler_call_details)
-        method = handler_call_details.method.lstrip("/")
-        if handler is None or method.startswith("grpc."):  # health, reflection
-            return handler
-        parent = _parent(handler_call_details)
-        if handler.unary_unary is not None:
-            return grpc.unary_unary_rpc_method_handler(
-                self._unary(handler.unary_unary, method, parent),
-                handler.request_deserializer,
-                handler.response_serializer,
-            )
-        if handler.stream_stream is not None:
-            return grpc.stream_stream_rpc_method_handler(
-                self._stream(handler.stream_stream, method, parent),
-                handler.request_deserializer,
-                handler.response_serializer,
-            )
-        return handler
+    def unary(
+        self, call: Call, details: grpc.HandlerCallDetails
+    ) -> Callable[[Any, Context], Awaitable[Any]]:
+        """Give the call with a span around it."""
 
-    def _unary(self, call: Callable[..., Any], method: str, parent: Any) -> Any:
         async def traced(request: Any, context: Context) -> Any:
-            with self._span(method, parent) as span:
+            with self._span(details) as span:
                 try:
                     return await call(request, context)
                 finally:
@@ -69,9 +55,13 @@ class TracingInterceptor(grpc.aio.ServerInterceptor):
 
         return traced
 
-    def _stream(self, call: Callable[..., Any], method: str, parent: Any) -> Any:
+    def stream(
+        self, call: Call, details: grpc.HandlerCallDetails
+    ) -> Callable[[Any, Context], AsyncIterator[Any]]:
+        """Give the stream with a span around it."""
+
         async def traced(requests: Any, context: Context) -> AsyncIterator[Any]:
-            with self._span(method, parent) as span:
+            with self._span(details) as span:
                 try:
                     async for response in call(requests, context):
                         yield response
@@ -80,10 +70,13 @@ class TracingInterceptor(grpc.aio.ServerInterceptor):
 
         return traced
 
-    def _span(self, method: str, parent: Any) -> Any:
+    def _span(
+        self, details: grpc.HandlerCallDetails
+    ) -> AbstractContextManager[trace.Span]:
+        method = details.method.lstrip("/")
         return self._tracer.start_as_current_span(
             method,
-            context=parent,
+            context=_parent(details),
             kind=SpanKind.SERVER,
             attributes={"rpc.system.name": "grpc", "rpc.method": method},
             record_exception=False,
@@ -130,7 +123,7 @@ def _otlp() -> Any:
     return OTLPSpanExporter()
 
 
-def _parent(details: grpc.HandlerCallDetails) -> Any:
+def _parent(details: grpc.HandlerCallDetails) -> OtelContext:
     metadata = details.invocation_metadata or ()
     carrier = {key: value for key, value in metadata if isinstance(value, str)}
     return propagate.extract(carrier)

@@ -1,0 +1,76 @@
+"""A real server and a real sandbox, both on free ports of loopback."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from tokferry import AsyncClient
+from tokferry_server.assembly import assembled
+from tokferry_server.rpc.server import Server
+from tokferry_server.sandbox.server import Sandbox
+from tokferry_server.settings import settings_from_mapping
+
+TOKEN = "a-made-up-token"
+PIXEL = "C4MADEUPPIXEL0000001"
+
+
+@dataclass
+class Running:
+    """What a test talks to."""
+
+    client: AsyncClient
+    sandbox: Sandbox
+    spans: InMemorySpanExporter
+    server: Server
+    target: str
+
+
+Start = Callable[..., Awaitable[Running]]
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Start]:
+    """Give a function that starts both; settings of the connection may be given."""
+    token_file = tmp_path / "token"
+    token_file.write_text(TOKEN)
+    async with AsyncExitStack() as stack:
+
+        async def start_with(
+            *, sandbox: dict[str, Any] | None = None, **settings: Any
+        ) -> Running:
+            running = await stack.enter_async_context(
+                Sandbox(token=TOKEN, **(sandbox or {}))
+            )
+            spans = InMemorySpanExporter()
+            provider = TracerProvider()
+            provider.add_span_processor(SimpleSpanProcessor(spans))
+            loaded = settings_from_mapping(
+                {
+                    "tiktok": {"base_url": running.url, "allow_loopback": True},
+                    "connections": {
+                        "shop": {
+                            "pixel_id": PIXEL,
+                            "access_token": {"file": str(token_file)},
+                            **settings,
+                        },
+                        "tokenless": {"pixel_id": PIXEL},
+                    },
+                }
+            )
+            server = await stack.enter_async_context(
+                assembled(loaded, tracer_provider=provider)
+            )
+            port = await server.start("127.0.0.1:0")
+            stack.push_async_callback(server.drain)
+            target = f"127.0.0.1:{port}"
+            client = await stack.enter_async_context(AsyncClient(target))
+            return Running(client, running, spans, server, target)
+
+        yield start_with
