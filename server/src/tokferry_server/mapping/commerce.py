@@ -23,6 +23,7 @@ def fill_contents(
     """Set ``contents`` and ``content_ids``; then look at the value and its currency."""
     steps = tuple(steps)
     contents: list[Content] = []
+    sold: list[Content] = []
     ids: list[str] = []
     for path, product in products:
         scope.product = product
@@ -30,15 +31,16 @@ def fill_contents(
         content_id = members.pop("content_ids", None)
         if content_id is not None:
             ids.append(content_id)
+        sold.append(Content(**members))
         if members:
-            contents.append(Content(**members))
+            contents.append(sold[-1])
             if content_id is None:
                 scope.warn(WarningCode.CONTENT_ID_MISSING, f"{path}.id")
     if contents:
         properties["contents"] = contents
     if ids:
         properties["content_ids"] = ids
-    _fill_value(scope, properties, contents)
+    _fill_value(scope, properties, sold)
 
 
 def _members(
@@ -65,10 +67,10 @@ def _members(
 
 
 def _fill_value(
-    scope: Scope, properties: dict[str, Any], products: list[Content]
+    scope: Scope, properties: dict[str, Any], sold: list[Content]
 ) -> None:
     if scope.connection.derive_value and "value" not in properties:
-        derived = _sum(products)
+        derived = _sum(sold)
         if derived is not None:
             properties["value"] = derived
     if "value" in properties and "currency" not in properties:
