@@ -69,7 +69,8 @@ class NativeEvents:
             return self._product_action(event)
         if self._extended and event.promotion_action is not None:
             path = "event.promotion_action.action"
-            if as_text(event.promotion_action.action) not in _PROMOTION_VIEW:
+            action = as_text(event.promotion_action.action) or ""
+            if action.lower() not in _PROMOTION_VIEW:
                 return _unsupported(path)
             promotions = list(_promotions(event.promotion_action.promotions))
             return self._row("promotion view", path, promotions, is_commerce=True)
