@@ -1,0 +1,59 @@
+# Everything one does with this repository. A fresh machine needs make and CPython,
+# 3.11 or later, with its venv module: each target sets up .venv by itself.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+UV := $(shell sed -n 's/.*"\(uv==[^"]*\)".*/\1/p' pyproject.toml)
+CODE := client/src server/src protos/generate.py server/docs/printer tests
+
+export UV_PROJECT_ENVIRONMENT := $(VENV)
+export UV_PYTHON_DOWNLOADS := never
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test gate check generate clean
+
+help: ## print this list
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | \
+		while IFS='|' read -r name text; do printf '%-10s %s\n' "$$name" "$$text"; done
+
+demo: $(READY) ## deliver sample events to the sandbox of TikTok and show what became of each
+	@$(BIN)/tokferry demo
+
+test: $(READY) ## run the tests
+	$(BIN)/pytest -m "not gate"
+
+gate: $(READY) ## run the heavier proofs
+	$(BIN)/pytest -m gate
+
+check: $(READY) ## check style, types, imports, protos, and that generated files are fresh
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy $(CODE)
+	$(BIN)/lint-imports
+	$(BIN)/buf lint
+	$(BIN)/buf format -d --exit-code
+	$(BIN)/python protos/generate.py --check
+	$(BIN)/python server/docs/printer --check
+
+generate: $(READY) ## write the code made from the protos and the pages made from tables
+	$(BIN)/python protos/generate.py
+	$(BIN)/python server/docs/printer
+
+clean: ## delete the environment and what the tools keep
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache
+	find client server protos tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml client/pyproject.toml server/pyproject.toml uv.lock
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or later is needed, and $(PYTHON) is not:" \
+			"name another, such as: make PYTHON=python3.12" >&2; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) \
+		|| { rm -rf $(VENV); echo "The venv module of $(PYTHON) is needed:" \
+			"on Debian, install python3-venv" >&2; exit 1; }
+	@echo "Setting up $(VENV) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check "$(UV)"
+	@$(BIN)/uv sync --quiet --frozen --all-packages
+	@touch $@
