@@ -1,0 +1,84 @@
+"""The page of the mapping: which events are sent as what, and every field."""
+
+from collections.abc import Iterator
+
+from markdown import code, table
+
+from tokferry_server.mapping.rules import RULES
+from tokferry_server.mapping.table import Row, load_events, load_fields
+
+INTRODUCTION = """\
+What mParticle's events become at TikTok. The tables are those that the service itself
+works with: `tokferry fields` prints them, and `DescribeConnection` gives them for one
+connection.
+"""
+EVENTS = """\
+Rows marked `extended` hold only with `native_events = "extended"`. An empty cell means
+that the event is dropped `UNSUPPORTED_EVENT` or `UNSUPPORTED_FOR_SOURCE`.
+"""
+FIELDS = """\
+`a | b` is the first one present, `a + b` both together. A field is left out for event
+sources that are not named.
+"""
+ROOTS = {
+    "batch": "of the batch around the event",
+    "event": "of the event's own `data`",
+    "identities": "the user's identities of the types that the connection names",
+    "page_query": "of the query of the page's address",
+    "setting": "of the connection's settings",
+    "computed": "made of several values; the row of the field says by which rule",
+    "user_attributes": "of the user's attributes, without regard to case",
+}
+
+
+def mapping_page() -> str:
+    """Give the page."""
+    fields = load_fields()
+    lines = ["# The mapping", "", INTRODUCTION]
+    lines += ["## Events", "", EVENTS, *_events()]
+    lines += ["## Fields", "", FIELDS]
+    for title, rows in (
+        ("Of every event", fields.rows),
+        ("Of commerce events", fields.commerce),
+        ("Of each product", fields.products),
+    ):
+        lines += [f"### {title}", "", *table(fields.columns, map(_cells, rows))]
+    lines += ["### Where a path begins", ""]
+    lines += table(("path", "value"), _roots(fields.all))
+    lines += ["## Rules", "", *table(("rule", "what it makes"), _rules())]
+    return "\n".join(lines)
+
+
+def _events() -> list[str]:
+    events = load_events()
+    rows = [
+        [code(row[0]), *map(code, row[1:]), group]
+        for name, rows in events.items()
+        if name != "columns"
+        for group in [code("extended" if name.startswith("extended") else "commerce")]
+        for row in rows
+    ]
+    return table([*events["columns"], "`native_events`"], rows)
+
+
+def _cells(row: Row) -> list[str]:
+    cells = [code(row.mparticle), code(row.tiktok), code(row.legacy), code(row.rule)]
+    return [*cells, " ".join(row.sources)]
+
+
+def _roots(rows: tuple[Row, ...]) -> Iterator[tuple[str, str]]:
+    """Only the beginnings that occur, and every one of them."""
+    paths = (
+        path for row in rows for path in row.mparticle.replace("+", "|").split("|")
+    )
+    for root in dict.fromkeys(path.strip().partition(".")[0] for path in paths):
+        if root not in ROOTS:
+            raise SystemExit(f"mapping_page.py: say in ROOTS what {root!r} begins")
+        yield code(f"{root}."), ROOTS[root]
+
+
+def _rules() -> Iterator[tuple[str, str]]:
+    used = {row.rule for row in load_fields().all}
+    for name, rule in RULES.items():
+        if name in used:
+            yield code(name), (rule.__doc__ or "").partition("\n")[0].replace("``", "`")

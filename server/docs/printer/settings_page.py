@@ -1,0 +1,132 @@
+"""The page of the settings file: every key, its type, its default, its meaning."""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from markdown import code, table
+from proto_comments import comments, enum_values
+from value_kinds import choices, kind
+
+from tokferry_server.settings import settings_from_mapping
+from tokferry_server.settings.across import NOT_YET
+from tokferry_server.settings.as_toml import as_toml
+from tokferry_server.settings.file_table import File
+from tokferry_server.settings.table import SecretTable, Table
+
+INTRODUCTION = """\
+The settings file is TOML. `tokferry check FILE` says all at once what is wrong with
+one; a file that is wrong never starts a server. Relative paths start at the folder of
+the file.
+
+A secret reference is `{ env = "NAME" }` or `{ file = "PATH" }`: a secret never stands
+in the file itself, and the file that holds it is read again when it changes.
+"""
+MEANINGS = {
+    "server.listen": "Holds address and port; port 0 takes a free one. Only loopback.",
+    "server.state_dir": "Names the folder for what the server keeps.",
+    "tiktok.base_url": "Says where TikTok is: https, or this machine if allowed.",
+    "tiktok.allow_loopback": "Says whether `base_url` may be this machine: a sandbox.",
+    "connections.NAME.access_token": (
+        "Says where TikTok's access token is. Without one, events can be transformed "
+        "and not forwarded."
+    ),
+}
+"""What the protos have no comment for."""
+MESSAGES = {"consent": "ConsentSettings", "timeouts": "Timeouts"}
+"""Table within a connection → its message; the connection's own otherwise."""
+REFUSED = tuple(key.replace("*", "NAME") for key in NOT_YET)
+_DEFAULT = re.compile(r"Default: (.*?)\.(?: |$)")
+
+
+def settings_page() -> str:
+    """Give the page."""
+    lines = ["# Settings", "", INTRODUCTION]
+    for place, model in _tables(File, ""):
+        rows = list(_rows(place, model))
+        if rows:
+            lines += [f"## `[{place.rstrip('.')}]`", ""]
+            lines += table(("key", "type", "default", "meaning"), rows)
+    lines += ["## Not available in this version", ""]
+    lines += ["A file that holds one of these is refused:", ""]
+    refused = zip(REFUSED, NOT_YET.values(), strict=True)
+    lines += [f"- {_refused(key, only)}" for key, only in refused]
+    return "\n".join([*lines, ""])
+
+
+def _tables(model: type[Table], place: str) -> Iterator[tuple[str, type[Table]]]:
+    """Give each table that is available, outer ones first."""
+    yield place, model
+    for name, inner in _inner_tables(model).items():
+        if f"{place}{name}" not in REFUSED:
+            each = "NAME." if get_origin(get_type_hints(model)[name]) is dict else ""
+            yield from _tables(inner, f"{place}{name}.{each}")
+
+
+def _inner_tables(model: type[Table]) -> dict[str, type[Table]]:
+    """Give the members that are tables of their own."""
+    found = {}
+    for name, hint in get_type_hints(model).items():
+        for one in (hint, *get_args(hint)):
+            if isinstance(one, type) and issubclass(one, Table):
+                found[name] = one
+    return {name: one for name, one in found.items() if one is not SecretTable}
+
+
+def _rows(place: str, model: type[Table]) -> Iterator[tuple[str, ...]]:
+    hints = get_type_hints(model, include_extras=True)
+    for name, field in model.model_fields.items():
+        key = f"{place}{name}"
+        if name not in _inner_tables(model) and key not in REFUSED:
+            default = "required" if field.is_required() else _default(key)
+            yield code(name), kind(key, hints[name]), default, " ".join(_meaning(key))
+
+
+def _meaning(key: str) -> Iterator[str]:
+    """Give what the key means, then what each name it takes means."""
+    yield _DEFAULT.sub("", _comment(key)).strip()
+    member = key.rpartition(".")[2]
+    enum = member.title().replace("_", "")
+    if choices(key) and f"tokferry.v1.{enum}" in comments():
+        for name, text in enum_values(enum).items():
+            yield f"{code(name.lower())}: {text}"
+
+
+def _comment(key: str) -> str:
+    parts = key.split(".")
+    message = MESSAGES.get(parts[-2], "ConnectionSettings")
+    comment = MEANINGS.get(key) or comments().get(f"tokferry.v1.{message}.{parts[-1]}")
+    if comment is None:
+        raise SystemExit(f"settings_page.py: say in MEANINGS what {key} means")
+    return comment
+
+
+def _default(key: str) -> str:
+    found: Any = _defaults()
+    for part in key.split("."):
+        found = found.get(part)
+    if found is not None:
+        return code(json.dumps(found))
+    said = _DEFAULT.search(_comment(key))
+    return said[1] if said else "none"
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    """Give the file that stands for one with nothing but a pixel id in it."""
+    settings = settings_from_mapping({"connections": {"NAME": {"pixel_id": "P"}}})
+    data = tomllib.loads(as_toml(settings))
+    state = Path(data["server"]["state_dir"])
+    data["server"]["state_dir"] = state.relative_to(Path.cwd()).as_posix()
+    return data
+
+
+def _refused(key: str, only: object) -> str:
+    allowed = (
+        "" if only is None or only == [] else f", but for {code(json.dumps(only))}"
+    )
+    return f"{code(key)}{allowed}"
