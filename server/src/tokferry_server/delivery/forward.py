@@ -1,0 +1,96 @@
+"""SYNC delivery: posts events to TikTok and gives the result of each one."""
+
+import asyncio
+import random as randomness
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from operator import attrgetter
+from typing import Final
+
+from tokferry_server.delivery.group import WIRE_FORMATS, Group, Item, Parcel, group
+from tokferry_server.delivery.poster import Poster, check_token
+from tokferry_server.delivery.result import DeliveryResult
+from tokferry_server.delivery.shipment import Shipment, Time
+from tokferry_server.tiktok.answer import Answer
+from tokferry_server.tiktok.wire import Route
+
+_CAP_HOLDS_S: Final = 3600.0
+
+
+class Forwarder:
+    """Forwards events over a transport and remembers how much TikTok takes at once."""
+
+    def __init__(
+        self,
+        transport: Poster,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        random: Callable[[], float] = randomness.random,
+    ) -> None:
+        self._transport = transport
+        self._time = Time(clock=clock, sleep=sleep, random=random)
+        self._caps: dict[tuple[str, str], tuple[int, float]] = {}
+
+    async def forward(
+        self,
+        parcels: Sequence[Parcel],
+        token: str,
+        *,
+        key: str,
+        deadline: float | None,
+    ) -> list[DeliveryResult]:
+        """Deliver events and give their results, in the order of ``parcels``.
+
+        ``key`` names the connection; ``deadline`` is on the forwarder's clock, in
+        seconds: no result comes later, that of a request still under way is UNKNOWN.
+
+        Raises:
+            ValueError: the token is not visible ASCII.
+        """
+        check_token(token)
+        groups = group(parcels, lambda route: self._cap(key, route))
+        shipments = [self._shipment(one, token, key, deadline) for one in groups]
+        if len(shipments) == 1:
+            await shipments[0].run()
+        else:
+            async with asyncio.TaskGroup() as tasks:
+                for shipment in shipments:
+                    tasks.create_task(shipment.run())
+        items = (item for one in groups for item in one.items)
+        return [item.result for item in sorted(items, key=attrgetter("index"))]
+
+    def _shipment(
+        self, one: Group, token: str, key: str, deadline: float | None
+    ) -> Shipment:
+        async def post(
+            items: Sequence[Item], *, resend: int, patience: float | None
+        ) -> Answer:
+            bodies = [item.body for item in items]
+            return await self._transport.post(
+                one.wire.path(len(bodies)),
+                token,
+                one.wire.encode_request(one.route, bodies),
+                key=key,
+                resend=resend,
+                patience=patience,
+            )
+
+        return Shipment(
+            group=one,
+            post=post,
+            time=self._time,
+            deadline=deadline,
+            cap=lambda: self._cap(key, one.route),
+            lower_cap=lambda most: self._lower_cap(key, one.route, most),
+        )
+
+    def _cap(self, key: str, route: Route) -> int:
+        most = WIRE_FORMATS[route.wire_format].max_events
+        lower, until = self._caps.get((key, route.wire_format), (most, 0.0))
+        return min(most, lower) if self._time.clock() < until else most
+
+    def _lower_cap(self, key: str, route: Route, most: int) -> None:
+        lower = max(1, min(most, self._cap(key, route)))
+        until = self._time.clock() + _CAP_HOLDS_S
+        self._caps[key, route.wire_format] = (lower, until)
