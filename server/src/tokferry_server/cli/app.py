@@ -1,0 +1,50 @@
+"""Puts the commands together."""
+
+import os
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from tokferry_server.cli.check import check
+from tokferry_server.cli.fields import fields
+from tokferry_server.cli.reasons import reasons
+from tokferry_server.cli.sample import sample
+from tokferry_server.cli.sandbox import sandbox
+from tokferry_server.cli.transform import transform
+
+_BROKEN_PIPE = 141
+"""What a shell reports for a command whose reader went away: 128 + SIGPIPE."""
+
+
+class Commands(TyperGroup):
+    """Ends quietly when the reader of the output goes away (``| head``)."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command and hand over all of its output."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Nothing more can be written, and the interpreter would try on its way out.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(_BROKEN_PIPE) from None
+        return result
+
+
+app = typer.Typer(
+    cls=Commands,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Deliver mParticle events to TikTok's Events API.",
+)
+for command in (check, transform, sample, fields, reasons, sandbox):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line; the exit code of every command is in its help."""
+    app(prog_name="tokferry")

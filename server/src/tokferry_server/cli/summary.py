@@ -1,0 +1,101 @@
+"""The summary that people get of a transformation."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from tokferry_server.cli.reasons import kind
+from tokferry_server.cli.tally import Tally
+from tokferry_server.mapping.outcome import DropReason
+
+_WITHOUT_TERMINAL = 120
+_PERCENT = 100
+
+
+def print_summary(tally: Tally) -> None:
+    """Print what is sent, what is dropped and why, and who can be matched."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WITHOUT_TERMINAL)
+    parts: list[Text | Table] = [
+        _headline(tally),
+        *_sent(tally),
+        *_dropped(tally),
+        *_warned(tally),
+    ]
+    console.print(Group(*parts, *_identifiers(tally)))
+
+
+def _headline(tally: Tally) -> Text:
+    intended = tally.dropped.total() - tally.defects
+    text = Text(f"{tally.read:,} events read: ")
+    text.append(f"{tally.sent.total():,} TikTok events", style="bold green")
+    text.append(f", {intended:,} dropped as intended, ")
+    style = "bold red" if tally.defects else ""
+    return text.append(f"{tally.defects:,} dropped for defects", style=style)
+
+
+def _sent(tally: Tally) -> list[Table]:
+    rows = [(name, number) for name, number in tally.sent.most_common()]
+    return _table("Sent", ("TikTok event", "events"), rows)
+
+
+def _dropped(tally: Tally) -> list[Table]:
+    rows = [
+        (
+            reason.name,
+            tally.dropped[reason],
+            kind(intended=reason.intended),
+            tally.first[reason],
+            reason.remedy,
+        )
+        for reason in sorted(tally.dropped, key=_defects_first)
+    ]
+    return _table("Dropped", ("reason", "events", "kind", "first at", "remedy"), rows)
+
+
+def _defects_first(reason: DropReason) -> tuple[bool, str]:
+    return reason.intended, reason.name
+
+
+def _warned(tally: Tally) -> list[Table]:
+    rows = [
+        (code.name, number, tally.first[code], code.value)
+        for code, number in tally.warned.most_common()
+    ]
+    return _table("Warnings", ("warning", "events", "first at", "meaning"), rows)
+
+
+def _identifiers(tally: Tally) -> list[Table]:
+    total = tally.sent.total()
+    rows = [
+        (name, tally.identifiers[name], f"{_share(tally.identifiers[name], total)} %")
+        for name in tally.names
+        if total
+    ]
+    title = "Identifiers in the events sent"
+    return _table(title, ("identifier", "events", "share"), rows)
+
+
+def _share(part: int, whole: int) -> int:
+    """Whole per cent, rounded down: 100 means all of them."""
+    return part * _PERCENT // whole
+
+
+def _table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]
+) -> list[Table]:
+    """A table if there is anything to show; numbers to the right."""
+    if not rows:
+        return []
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for index, column in enumerate(columns):
+        number = isinstance(rows[0][index], int) or column == "share"
+        table.add_column(column, justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        cells = (f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row)
+        table.add_row(*(Text(cell) for cell in cells))
+    return [table]

@@ -1,0 +1,92 @@
+"""Counts what became of events: for the table, and for the exit code."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from tokferry_server.mapping.outcome import DropReason, Outcome, WarningCode
+from tokferry_server.tiktok.model import Event, User
+
+_NOBODY = User()
+_Present = Callable[[Event, User], object]
+_IDENTIFIERS: Mapping[str, _Present] = {
+    "email": lambda _, user: user.email,
+    "phone": lambda _, user: user.phone,
+    "external_id": lambda _, user: user.external_id,
+    "ttclid": lambda _, user: user.ttclid,
+    "ttp": lambda _, user: user.ttp,
+    "ip + user_agent": lambda _, user: user.ip and user.user_agent,
+    "idfa": lambda _, user: user.idfa,
+    "gaid": lambda _, user: user.gaid,
+    "idfv": lambda _, user: user.idfv,
+    "lead_id": lambda event, _: event.lead and event.lead.lead_id,
+}
+_BY_SOURCE = {
+    "web": ("email", "phone", "external_id", "ttclid", "ttp", "ip + user_agent"),
+    "app": ("email", "phone", "idfa", "gaid", "idfv", "ip + user_agent"),
+    "offline": ("email", "phone"),
+    "crm": ("email", "phone", "external_id", "lead_id"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something happened first."""
+
+    file: str
+    batch: int
+    event: int | None
+    field: str
+
+    def __str__(self) -> str:
+        """For people: file, batch, event and mParticle path."""
+        event = "" if self.event is None else f" event {self.event}"
+        return f"{self.file} batch {self.batch}{event}: {self.field}"
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of events; ``identifiers`` counts the TikTok events that carry each."""
+
+    event_source: str
+    read: int = 0
+    sent: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[DropReason] = field(default_factory=Counter)
+    warned: Counter[WarningCode] = field(default_factory=Counter)
+    identifiers: Counter[str] = field(default_factory=Counter)
+    first: dict[DropReason | WarningCode, Place] = field(default_factory=dict)
+
+    @property
+    def defects(self) -> int:
+        """How many events were dropped for mistakes in the data."""
+        return sum(n for reason, n in self.dropped.items() if not reason.intended)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The identifiers that this event source can carry."""
+        return _BY_SOURCE[self.event_source]
+
+    def add(self, file: str, outcome: Outcome) -> None:
+        """Count one outcome; warnings of dropped events are not counted."""
+        self.read += 1
+        if outcome.drop is not None:
+            reason = outcome.drop.reason
+            self.dropped[reason] += 1
+            self._note(reason, file, outcome, outcome.drop.field)
+            return
+        for mapped in outcome.events:
+            self.sent[mapped.event.event] += 1
+            user = mapped.event.user or _NOBODY
+            for name in self.names:
+                if _IDENTIFIERS[name](mapped.event, user):
+                    self.identifiers[name] += 1
+        for code in {warning.code for warning in outcome.warnings}:
+            self.warned[code] += 1
+        for warning in outcome.warnings:
+            self._note(warning.code, file, outcome, warning.field)
+
+    def _note(
+        self, key: DropReason | WarningCode, file: str, outcome: Outcome, path: str
+    ) -> None:
+        if key not in self.first:
+            self.first[key] = Place(file, outcome.batch, outcome.event, path)
