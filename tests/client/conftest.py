@@ -10,8 +10,8 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
-from google.rpc import status_pb2  # type: ignore[import-untyped]
-from grpc_status import rpc_status  # type: ignore[import-untyped]
+from google.rpc import status_pb2
+from grpc_status import rpc_status
 
 from tokferry import AsyncClient, Client
 from tokferry.v1 import (

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from markdown import code, table
+from tables import code, table
 
 from tokferry_server.mapping.rules import RULES
 from tokferry_server.mapping.table import Row, load_events, load_fields

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from markdown import code, table
 from proto_comments import enum_values
+from tables import code, table
 
 from tokferry_server.mapping.outcome import DropReason, WarningCode
 

@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from markdown import code, table
 from proto_comments import comments, enum_values
+from tables import code, table
 from value_kinds import choices, kind
 
 from tokferry_server.settings import settings_from_mapping

@@ -3,7 +3,7 @@
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
-from markdown import code
+from tables import code
 
 from tokferry_server.mapping.connection import Connection
 from tokferry_server.settings import values
