@@ -1,4 +1,4 @@
-"""``tokferry demo``: real batches through a real server into the sandbox, on loopback."""
+"""``tokferry demo``: batches through a real server into the sandbox, on loopback."""
 
 import asyncio
 import copy
@@ -120,13 +120,13 @@ def _show(sent: list[Sent]) -> None:
 
     table = Table(title="Every event and what became of it", box=box.SIMPLE_HEAD)
     for column in ("batch", "event", "outcome", "TikTok event", "why"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for one in sent:
         for result in one.results:
             outcome = Outcome.Name(result.outcome).removeprefix("OUTCOME_")
             names = ", ".join(delivery.event for delivery in result.deliveries)
             table.add_row(
-                Text(one.name),
+                Text(one.name if one.batches == 1 else f"{one.name} [{result.batch}]"),
                 str(result.event) if result.HasField("event") else "-",
                 Text(outcome, style=_PLAIN.get(outcome, "magenta")),
                 names,
