@@ -1,0 +1,172 @@
+"""A forwarder on a clock of its own, over a scripted poster or a real sandbox."""
+
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import pytest
+
+from tokferry_server.delivery import (
+    DeliveryResult,
+    Forwarder,
+    Parcel,
+    Timeouts,
+    Transport,
+)
+from tokferry_server.sandbox import Fault, Sandbox
+from tokferry_server.tiktok.answer import Answer
+from tokferry_server.tiktok.wire import Route
+
+TOKEN = "a-made-up-token"
+ROUTE = Route(wire_format="events_2", event_source="web", event_source_id="C4MADEUP")
+
+
+@dataclass
+class FakeTime:
+    """A clock that only sleeping moves."""
+
+    now: float = 1000.0
+    slept: list[float] = field(default_factory=list)
+    drawn: float = 0.5
+
+    def clock(self) -> float:
+        return self.now
+
+    def random(self) -> float:
+        return self.drawn
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def parcels(count: int, route: Route = ROUTE, extra: str = "") -> list[Parcel]:
+    """Make valid web events with the ids "0", "1", …"""
+    return [
+        Parcel(
+            route=route,
+            event="ViewContent",
+            event_id=str(index),
+            body=b'{"event":"ViewContent","event_time":1795000000,"event_id":"%d",'
+            b'"user":{"ip":"203.0.113.9","user_agent":"ExampleBrowser/1.0%b"},'
+            b'"page":{"url":"https://example.com/"}}' % (index, extra.encode()),
+        )
+        for index in range(count)
+    ]
+
+
+Answering = Callable[[list[str]], Answer]
+
+
+@dataclass
+class Poster:
+    """Answers from a function of the event ids; keeps what was asked."""
+
+    answering: Answering
+    time: FakeTime
+    requests: list[list[str]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    resends: list[int] = field(default_factory=list)
+    patience: list[float | None] = field(default_factory=list)
+    takes: float = 0.0
+
+    async def post(
+        self,
+        path: str,
+        _token: str,
+        body: bytes,
+        *,
+        key: str,
+        resend: int = 0,
+        patience: float | None = None,
+    ) -> Answer:
+        assert key
+        request = msgspec.json.decode(body)
+        events = request.get("data") or request.get("batch") or [request]
+        ids = [event["event_id"] for event in events]
+        self.requests.append(ids)
+        self.paths.append(path)
+        self.bodies.append(body)
+        self.resends.append(resend)
+        self.patience.append(patience)
+        self.time.now += self.takes
+        return self.answering(ids)
+
+
+@dataclass
+class Bench:
+    """A forwarder, its time, and what answers it."""
+
+    time: FakeTime
+    poster: Poster
+    forwarder: Forwarder
+
+    async def send(
+        self, sent: int | Sequence[Parcel], deadline: float | None = None
+    ) -> list[DeliveryResult]:
+        if isinstance(sent, int):
+            sent = parcels(sent)
+        return await self.forwarder.forward(sent, TOKEN, key="shop", deadline=deadline)
+
+
+Bring = Callable[[Answering], Bench]
+
+
+@pytest.fixture
+def bench() -> Bring:
+    """Give a function that makes a forwarder over scripted answers."""
+
+    def bring(answering: Answering) -> Bench:
+        time = FakeTime()
+        poster = Poster(answering, time)
+        forwarder = Forwarder(
+            poster, clock=time.clock, sleep=time.sleep, random=time.random
+        )
+        return Bench(time, poster, forwarder)
+
+    return bring
+
+
+@dataclass
+class Line:
+    """A forwarder that reaches a sandbox over loopback."""
+
+    time: FakeTime
+    sandbox: Sandbox
+    transport: Transport
+    forwarder: Forwarder
+
+    async def send(self, count: int) -> list[DeliveryResult]:
+        return await self.forwarder.forward(
+            parcels(count), TOKEN, key="shop", deadline=None
+        )
+
+    def fail(self, fault: dict[str, Any], bad: Collection[int]) -> None:
+        """Let a fault befall every request that holds one of the bad events."""
+        faults = [{**fault, "event_id": str(one), "times": None} for one in bad]
+        self.sandbox.script(msgspec.convert(faults, list[Fault]))
+
+    def taken(self) -> set[int]:
+        return {int(event.event_id or -1) for event in self.sandbox.events}
+
+
+@pytest.fixture
+async def line() -> AsyncIterator[Line]:
+    """Give a forwarder and a sandbox that does not validate, but remembers."""
+    time = FakeTime()
+    async with (
+        Sandbox(token=TOKEN) as sandbox,
+        Transport(
+            base_url=sandbox.url,
+            user_agent="tokferry-tests/1",
+            allow_loopback=True,
+            timeouts=Timeouts(connect=1, write=1, read=0.15, attempt=2),
+        ) as transport,
+    ):
+        sandbox._gate.validate = False
+        forwarder = Forwarder(
+            transport, clock=time.clock, sleep=time.sleep, random=time.random
+        )
+        yield Line(time, sandbox, transport, forwarder)
