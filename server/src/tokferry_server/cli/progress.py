@@ -19,12 +19,14 @@ class _Following(Progress):
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
+            redirect_stdout=False,
         )
-        self._task = self.add_task("reading", total=size)
+        self.add_task("reading", total=size)
 
     def get_renderables(self) -> Iterable[RenderableType]:
         position = os.lseek(self._descriptor, 0, os.SEEK_CUR)
-        self.update(self._task, completed=position)
+        for task_id in self.task_ids:
+            self.update(task_id, completed=position)
         return super().get_renderables()
 
 

@@ -32,7 +32,10 @@ def reasons(
     print_table(
         "Drop reasons: the event is not sent",
         ("reason", "kind", "remedy"),
-        [(r.name, kind(intended=r.intended), r.remedy) for r in DropReason],
+        [
+            (r.name, "intended" if r.intended else "defect", r.remedy)
+            for r in DropReason
+        ],
     )
     say()
     print_table(
@@ -40,8 +43,3 @@ def reasons(
         ("warning", "meaning"),
         [(w.name, w.value) for w in WarningCode],
     )
-
-
-def kind(*, intended: bool) -> str:
-    """Name the kind of a drop."""
-    return "intended" if intended else "defect"

@@ -7,9 +7,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from tokferry_server.cli.reasons import kind
 from tokferry_server.cli.tally import Tally
-from tokferry_server.mapping.outcome import DropReason
+from tokferry_server.mapping.outcome import DropReason, WarningCode
 
 _WITHOUT_TERMINAL = 120
 _PERCENT = 100
@@ -44,29 +43,33 @@ def _sent(tally: Tally) -> list[Table]:
 
 
 def _dropped(tally: Tally) -> list[Table]:
-    rows = [
-        (
-            reason.name,
-            tally.dropped[reason],
-            kind(intended=reason.intended),
-            tally.first[reason],
-            reason.remedy,
-        )
-        for reason in sorted(tally.dropped, key=_defects_first)
-    ]
-    return _table("Dropped", ("reason", "events", "kind", "first at", "remedy"), rows)
-
-
-def _defects_first(reason: DropReason) -> tuple[bool, str]:
-    return reason.intended, reason.name
+    tables = []
+    for title, intended in (("for defects", False), ("as intended", True)):
+        rows = [
+            (reason.name, number, _first(tally, reason, reason.remedy))
+            for reason, number in tally.dropped.most_common()
+            if reason.intended is intended
+        ]
+        columns = ("reason", "events", "first one, and what to do")
+        tables += _table(f"Dropped {title}", columns, rows)
+    return tables
 
 
 def _warned(tally: Tally) -> list[Table]:
     rows = [
-        (code.name, number, tally.first[code], code.value)
+        (code.name, number, _first(tally, code, code.value))
         for code, number in tally.warned.most_common()
     ]
-    return _table("Warnings", ("warning", "events", "first at", "meaning"), rows)
+    columns = ("warning", "events", "first one, and what it means")
+    return _table("Sent with a warning", columns, rows)
+
+
+def _first(tally: Tally, key: DropReason | WarningCode, text: str) -> str:
+    """Where it happened first (with the file if there are several), and a line."""
+    place = tally.first[key]
+    several = len({place.file for place in tally.first.values()}) > 1
+    file = f"{place.file}, " if several else ""
+    return f"{file}{place}: {place.field}\n{text}"
 
 
 def _identifiers(tally: Tally) -> list[Table]:

@@ -39,9 +39,9 @@ class Place:
     field: str
 
     def __str__(self) -> str:
-        """For people: file, batch, event and mParticle path."""
-        event = "" if self.event is None else f" event {self.event}"
-        return f"{self.file} batch {self.batch}{event}: {self.field}"
+        """For people: batch and event, counted from 0."""
+        event = "" if self.event is None else f", event {self.event}"
+        return f"batch {self.batch}{event}"
 
 
 @dataclass(slots=True)
@@ -80,7 +80,7 @@ class Tally:
             for name in self.names:
                 if _IDENTIFIERS[name](mapped.event, user):
                     self.identifiers[name] += 1
-        for code in {warning.code for warning in outcome.warnings}:
+        for code in dict.fromkeys(warning.code for warning in outcome.warnings):
             self.warned[code] += 1
         for warning in outcome.warnings:
             self._note(warning.code, file, outcome, warning.field)

@@ -41,7 +41,7 @@ def _connection(key: str, connection: ConnectionSettings) -> Iterator[str]:
     consent = {name: mapping.pop(name) for name in _CONSENT}
     age = mapping.pop("max_event_age_seconds", None)
     if age is not None:
-        mapping["max_event_age"] = f"{age:f}".rstrip("0").rstrip(".") + "s"
+        mapping["max_event_age"] = _duration(age)
     if connection.mapping.event_source != "web":
         del mapping["ip_and_user_agent"]
     delivery = _members(connection)
@@ -52,6 +52,14 @@ def _connection(key: str, connection: ConnectionSettings) -> Iterator[str]:
     yield from _table(f"[{key}]", {**mapping, **delivery})
     yield from _table(f"[{key}.consent]", consent)
     yield from _table(f"[{key}.timeouts]", _members(connection.timeouts))
+
+
+def _duration(seconds: float) -> str:
+    """In the largest unit that leaves no fraction."""
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds % length == 0:
+            return f"{seconds // length:.0f}{unit}"
+    return f"{seconds:f}".rstrip("0").rstrip(".") + "s"
 
 
 def _members(table: Any) -> dict[str, Any]:
