@@ -14,7 +14,9 @@ connection.
 """
 EVENTS = """\
 Rows marked `extended` hold only with `native_events = "extended"`. An empty cell means
-that the event is dropped `UNSUPPORTED_EVENT` or `UNSUPPORTED_FOR_SOURCE`.
+that the event is dropped `UNSUPPORTED_EVENT` or `UNSUPPORTED_FOR_SOURCE`. With
+`extended`, a custom event that has the name of a standard event of TikTok, as it is or
+in snake case, is sent as that event, if the event source knows it.
 """
 FIELDS = """\
 `a | b` is the first one present, `a + b` both together. A field is left out for event

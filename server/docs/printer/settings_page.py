@@ -37,6 +37,8 @@ MEANINGS = {
     ),
 }
 """What the protos have no comment for."""
+NOT_OBEYED = ("server.state_dir", "connections.NAME.app", "connections.NAME.rate")
+"""Keys that are checked, shown, and have no effect yet."""
 MESSAGES = {"consent": "ConsentSettings", "timeouts": "Timeouts"}
 """Table within a connection → its message; the connection's own otherwise."""
 REFUSED = tuple(key.replace("*", "NAME") for key in NOT_YET)
@@ -94,6 +96,8 @@ def _meaning(key: str) -> Iterator[str]:
     if choices(key) and f"tokferry.v1.{enum}" in comments():
         for name, text in enum_values(enum).items():
             yield f"{code(name.lower())}: {text}"
+    if key in NOT_OBEYED:
+        yield "Has no effect in this version."
 
 
 def _comment(key: str) -> str:
