@@ -11,7 +11,10 @@ from tokferry_server.mapping.scope import Scope
 _CLICK_ID_PREFIX = "E.C.P"
 _CLICK_ID_LENGTH = 1000
 _SCHEMES = ("http://", "https://")
-_EMAIL = re.compile(r"[A-Za-z0-9._%+\-]+(?:@|%40)[A-Za-z0-9.\-]+\.[A-Za-z]{2,}")
+_EMAIL = re.compile(
+    r"[A-Za-z0-9._%+\-]{1,128}(?:@|%40)[A-Za-z0-9.\-]{1,255}\.[A-Za-z]{2,}"
+)
+"""Bounded, so that an address of any length is looked through in linear time."""
 _REFUSED = tuple(
     ipaddress.ip_network(network)
     for network in (
