@@ -214,6 +214,27 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(tmp_path: Path) -> Non
         assert running.wait(30) == 141
 
 
+def test_a_person_sees_how_far_a_long_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "long.ndjson"
+    line = json.dumps(json.loads(read_sample("purchase"))).encode() + b"\n"
+    path.write_bytes(line * (10_000_000 // len(line)))
+    terminal, end = os.openpty()
+    done = subprocess.run(
+        [COMMAND, "transform", str(path)],
+        stdout=subprocess.PIPE,
+        stderr=end,
+        check=False,
+        timeout=60,
+        env={**os.environ, "TERM": "xterm"},
+    )
+    os.close(end)
+    shown = os.read(terminal, 100_000).decode()
+    os.close(terminal)
+    assert done.returncode == 0, shown
+    assert "/9.5 MiB" in shown
+    assert len(done.stdout.splitlines()) == 10_000_000 // len(line)
+
+
 def test_an_interrupt_ends_the_command_without_a_traceback() -> None:
     with subprocess.Popen(
         [COMMAND, "sandbox", "--port", "0"],
