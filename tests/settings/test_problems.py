@@ -276,14 +276,6 @@ def test_connections_of_one_developer_app_share_one_rate() -> None:
             {"server": {"tls": {"certificate": "a.pem", "key": "b.pem"}}},
             "server.tls",
         ),
-        (
-            {
-                "connections": {
-                    "shop": {"pixel_id": "C4EXAMPLE", "custom_mappings": [{}]}
-                }
-            },
-            "connections.shop.custom_mappings",
-        ),
     ],
 )
 def test_what_this_version_cannot_do_is_refused_and_not_passed_over(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from tokferry_server.mapping.custom.model import CustomMapping
 from tokferry_server.tiktok.wire import Route, WireName
 
 EventSource = Literal["web", "app", "offline", "crm"]
@@ -48,6 +49,7 @@ class Connection:
     max_event_age_seconds: float | None = None
     event_id_sources: tuple[EventIdSource, ...] = EVENT_ID_SOURCES
     app_id: str | None = None
+    custom_mappings: tuple[CustomMapping, ...] = ()
 
     @property
     def route(self) -> Route:

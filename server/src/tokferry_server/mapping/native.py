@@ -87,7 +87,7 @@ class NativeEvents:
         path = "event.product_action.action"
         action = event.product_action
         spelling = (as_text(action and action.action) or "").lower()
-        products = list(_products(event))
+        products = listed_products(event)
         name = self.commerce.get(spelling)
         if name is None and self._extended and _rokt(event) == "add_payment_info":
             return self._row(
@@ -163,11 +163,14 @@ def _rokt(event: EventData) -> str | None:
     return first_of(flags.get(_ROKT_FLAG)) if isinstance(flags, dict) else None
 
 
-def _products(event: EventData) -> Iterator[Listed]:
+def listed_products(event: EventData) -> list[Listed]:
+    """Give the products of the event's product action, with their paths."""
     action = event.product_action
-    for index, product in enumerate((action and action.products) or ()):
-        if product is not None:
-            yield f"event.product_action.products[{index}]", product
+    return [
+        (f"event.product_action.products[{index}]", product)
+        for index, product in enumerate((action and action.products) or ())
+        if product is not None
+    ]
 
 
 def _impressions(event: EventData) -> Iterator[Listed]:

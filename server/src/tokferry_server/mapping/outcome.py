@@ -143,11 +143,15 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the value of one TikTok field came from: its mParticle path, its rule."""
+    """Where the value of one TikTok field came from: its mParticle path, its rule.
+
+    ``mapping`` is the name of the custom mapping that set it, if one did.
+    """
 
     tiktok: str
     mparticle: str
     rule: str
+    mapping: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ class Scope:
         "event",
         "event_type",
         "index",
+        "mapping",
         "origins",
         "path",
         "product",
@@ -46,6 +47,7 @@ class Scope:
         self.index = index
         self.time_ms = 0
         self.path = ""
+        self.mapping: str | None = None
         self.product: Product | None = None
         self.warnings: list[MappingWarning] = []
         self.drop: Drop | None = None
@@ -63,7 +65,7 @@ class Scope:
     def note_origin(self, tiktok: str, rule: str) -> None:
         """Note, when asked to explain, where the value in hand came from."""
         if self.origins is not None:
-            self.origins.append(Origin(tiktok, self.path, rule))
+            self.origins.append(Origin(tiktok, self.path, rule, self.mapping))
 
 
 class BatchState:

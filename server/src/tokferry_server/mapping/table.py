@@ -124,7 +124,11 @@ def compile_plan(connection: Connection) -> Plan:
         batch_steps=tuple(step for step in steps if step.per_batch),
         event_steps=tuple(step for step in steps if not step.per_batch),
         commerce_steps=_compile(fields.commerce, connection),
-        product_steps=_compile(fields.products, connection),
+        product_steps=tuple(
+            step
+            for step in _compile(fields.products, connection)
+            if step.member != "content_ids"  # made of the ids, once they are final
+        ),
         native=NativeEvents(connection),
     )
 

@@ -6,7 +6,14 @@ They look at the raw tables, so that they speak up beside other mistakes.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from pydantic import ValidationError
+
+from tokferry_server.mapping.custom.check import faults
 from tokferry_server.settings.addresses import is_loopback
+from tokferry_server.settings.custom_mapping_table import (
+    CustomMappingTable,
+    build_mapping,
+)
 from tokferry_server.settings.errors import Place
 from tokferry_server.settings.problems import Problem, key_path, nearest
 
@@ -15,7 +22,6 @@ NOT_YET: Mapping[str, Any] = {
     "server.principals": [],
     "server.tls": None,
     "server.workers": 1,
-    "connections.*.custom_mappings": [],
 }
 """Settings that this version cannot obey, and the one value that each may have."""
 
@@ -31,11 +37,14 @@ def check_file(data: Mapping[str, Any], file: str | None) -> Found:
     yield from _check_principals(data, file)
     yield from _check_rates(_table(data, "connections"), file)
     yield from _check_not_yet(data, file, ())
+    for name, connection in _table(data, "connections").items():
+        yield from _check_mappings(connection, file, ("connections", name))
 
 
 def check_connection(data: Mapping[str, Any]) -> Found:
     """Yield what is wrong with one connection given inline."""
     yield from _check_not_yet(data, None, ("connections", "*"))
+    yield from _check_mappings(data, None, ())
 
 
 def rate_shared_by(app: str, connections: Iterable[Any]) -> float | None:
@@ -117,6 +126,37 @@ def _check_rates(connections: Mapping[str, Any], file: str | None) -> Found:
                 "developer app (same app, or same access token): give both the same"
             )
             yield _found(file, ("connections", name, "rate"), text)
+
+
+def _check_mappings(connection: Any, file: str | None, root: Place) -> Found:
+    """Yield what is wrong with custom mappings whose keys and types are right."""
+    given = connection.get("custom_mappings") if isinstance(connection, dict) else None
+    if not isinstance(given, list):
+        return
+    source = connection.get("event_source", "web")
+    names: set[str] = set()
+    for index, data in enumerate(given):
+        place = (*root, "custom_mappings", index)
+        try:
+            mapping = build_mapping(CustomMappingTable.model_validate(data))
+        except ValidationError:
+            continue  # the model itself says what is wrong
+        if mapping.name.lower() in names:
+            yield _found(file, (*place, "name"), "is the name of another mapping")
+        names.add(mapping.name.lower())
+        for fault in faults(mapping, source):
+            where = (*place, *fault.key.split(".", 2))
+            allowed = fault.allowed
+            yield (
+                where,
+                Problem(
+                    file=file,
+                    key=key_path(where),
+                    problem=fault.text,
+                    allowed=allowed,
+                    nearest=nearest(fault.given, allowed) if fault.given else None,
+                ),
+            )
 
 
 def _check_not_yet(data: Mapping[str, Any], file: str | None, root: Place) -> Found:

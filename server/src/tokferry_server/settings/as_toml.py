@@ -1,14 +1,17 @@
 """Writes merged settings as a settings file, without secrets."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from tokferry_server.mapping.custom.model import CustomMapping
 from tokferry_server.settings.model import ConnectionSettings, Settings
 from tokferry_server.settings.secret import SecretRef
 
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 _CONSENT = ("gdpr_purposes", "ccpa_opt_out")
 _OWN_TABLES = ("mapping", "timeouts")
 
@@ -38,6 +41,7 @@ def as_toml(settings: Settings) -> str:
 def _connection(key: str, connection: ConnectionSettings) -> Iterator[str]:
     mapping = _members(connection.mapping)
     del mapping["name"]
+    customs = mapping.pop("custom_mappings")
     consent = {name: mapping.pop(name) for name in _CONSENT}
     age = mapping.pop("max_event_age_seconds", None)
     if age is not None:
@@ -52,6 +56,27 @@ def _connection(key: str, connection: ConnectionSettings) -> Iterator[str]:
     yield from _table(f"[{key}]", {**mapping, **delivery})
     yield from _table(f"[{key}.consent]", consent)
     yield from _table(f"[{key}.timeouts]", _members(connection.timeouts))
+    for custom in customs:
+        yield from _table(f"[[{key}.custom_mappings]]", _custom(custom))
+
+
+def _custom(mapping: CustomMapping) -> dict[str, Any]:
+    """One custom mapping, its match and fields as inline tables."""
+    members = _members(mapping)
+    match = {name: value for name, value in _members(mapping.match).items() if value}
+    for name in ("attributes", "product", "product_attributes"):
+        if name in match:
+            match[name] = dict(match[name])
+    members["match"] = match
+    if not match:
+        del members["match"]
+    for field in members.pop("fields"):
+        given = _members(field)
+        name = given.pop("name")
+        if "path" in given:
+            given = {"from": given.pop("path"), **given}
+        members[f"fields.{name}"] = given
+    return members
 
 
 def _duration(seconds: float) -> str:
@@ -74,10 +99,17 @@ def _table(head: str, members: Mapping[str, Any]) -> Iterator[str]:
     yield ""
 
 
+def _key(name: str) -> str:
+    return name if _BARE.fullmatch(name) else _value(name)
+
+
 def _value(value: Any) -> str:
     if isinstance(value, SecretRef):
         place = "env" if value.file is None else "file"
         return f"{{ {place} = {_value(value.env or value.file)} }}"
+    if isinstance(value, dict):
+        pairs = (f"{_key(name)} = {_value(item)}" for name, item in value.items())
+        return f"{{ {', '.join(pairs)} }}"
     if isinstance(value, tuple):
         return f"[{', '.join(_value(item) for item in value)}]"
     if isinstance(value, Path):

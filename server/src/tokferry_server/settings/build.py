@@ -1,11 +1,16 @@
 """Makes the plain dataclasses of settings out of checked tables."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tokferry_server.mapping.connection import Connection
 from tokferry_server.settings.across import app_key, rate_shared_by
 from tokferry_server.settings.connection_table import ConnectionTable
+from tokferry_server.settings.custom_mapping_table import (
+    CustomMappingTable,
+    build_mapping,
+)
 from tokferry_server.settings.file_table import File
 from tokferry_server.settings.model import (
     DEFAULT_RATE,
@@ -57,20 +62,27 @@ def build_connection(
         timeouts=Timeouts(**delivery.get("timeouts", {})),
     )
     return ConnectionSettings(
-        mapping=_mapping(name, given),
+        mapping=_mapping(name, given, table.custom_mappings),
         access_token=token and _secret_ref(token, folder),
         **delivery,
     )
 
 
-def _mapping(name: str, given: dict[str, Any]) -> Connection:
+def _mapping(
+    name: str, given: dict[str, Any], mappings: Sequence[CustomMappingTable]
+) -> Connection:
     given.pop("custom_mappings", None)
     members = {**given, **given.pop("consent", {})}
     members.pop("consent", None)
     age = members.pop("max_event_age", None)
     if age is None and members.get("event_source") == "offline":
         age = _OFFLINE_DAYS * 86400.0
-    return Connection(name=name, max_event_age_seconds=age, **_frozen(members))
+    return Connection(
+        name=name,
+        max_event_age_seconds=age,
+        custom_mappings=tuple(build_mapping(mapping) for mapping in mappings),
+        **_frozen(members),
+    )
 
 
 def _server(file: File, folder: Path) -> ServerSettings:

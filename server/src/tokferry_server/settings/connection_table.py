@@ -3,10 +3,11 @@
 Members without a value in the file stay unset: defaults are those of the dataclasses.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from tokferry_server.settings.custom_mapping_table import CustomMappingTable
 from tokferry_server.settings.table import Distinct, NotEmpty, SecretPlace, Table
 from tokferry_server.settings.values import (
     Count,
@@ -79,7 +80,7 @@ class ConnectionTable(Table):
     rate: Positive | None = None
     concurrency: Count = 1
     timeouts: TimeoutsTable = TimeoutsTable()
-    custom_mappings: list[Any] = Field(default=[])
+    custom_mappings: list[CustomMappingTable] = Field(default=[])
 
     @field_validator("phone_identity_types")
     @classmethod

@@ -68,7 +68,7 @@ def _refused(context: Mapping[str, Any], place: Place, file: str | None) -> Prob
 def _unknown_key(place: Place, model: type[BaseModel], file: str | None) -> Problem:
     given = str(place[-1])
     table = _model_at(model, place[:-1])
-    known = tuple(table.model_fields)
+    known = tuple(one.alias or key for key, one in table.model_fields.items())
     likely = nearest(given, known)
     for name, field in table.model_fields.items():
         inner = _model_in(field.annotation)

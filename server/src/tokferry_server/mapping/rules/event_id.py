@@ -30,5 +30,21 @@ def event_id(value: Any, scope: Scope) -> Any:
         return ABSENT
     if not _PRINTABLE.fullmatch(given) or _LOOKS_LIKE_EMAIL.search(given):
         scope.warn(WarningCode.EVENT_ID_REPLACED)
-        return sha256(given.encode()).hexdigest()
+        return _digest(given)
     return given
+
+
+def numbered(event_id: str, count: int) -> str:
+    """Give the id of the ``count``-th event of one name made of one source event.
+
+    The first keeps the plain id; later ones get ``.2``, ``.3`` and so on, in place of
+    which a digest stands where the id would grow too long.
+    """
+    if count == 1:
+        return event_id
+    longer = f"{event_id}.{count}"
+    return longer if _PRINTABLE.fullmatch(longer) else _digest(longer)
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
