@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +32,27 @@ def test_a_plain_protoc_compiles_the_folder_alone(
 
     files = FileDescriptorSet.FromString(described.read_bytes()).file
     assert {f"protos/{file.name}" for file in files} == set(protos)
+
+
+@pytest.mark.parametrize(
+    ("ci", "code", "word"), [("true", 1, "1 failed"), ("", 0, "1 skipped")]
+)
+def test_without_protoc_ci_fails_and_others_skip(
+    ci: str, code: int, word: str, tmp_path: Path
+) -> None:
+    name = "test_a_plain_protoc_compiles_the_folder_alone"
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", f"{__file__}::{name}"],
+        cwd=ROOT,
+        env={**os.environ, "PATH": str(tmp_path), "CI": ci},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == code
+    assert word in result.stdout
+    assert f"protoc is missing; install it by: {INSTALL}" in result.stdout
 
 
 def test_the_protos_import_nothing_but_themselves_and_googles_basic_types() -> None:
