@@ -1,0 +1,275 @@
+"""What an outbox engine must do; the conformance tests hold every engine to it.
+
+Times are Unix seconds. A method that writes returns only when what it wrote is
+committed and synced to the disk: an engine that cannot promise that raises.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from tokferry_server.tiktok.wire import Route
+
+KNOWN_KEY_SECONDS = 48 * 3600.0
+"""How long a key is remembered: TikTok's own window.
+https://ads.tiktok.com/help/article/event-deduplication"""
+
+
+class OutboxError(Exception):
+    """The outbox cannot do what was asked; the text says why and what to do."""
+
+
+class OutboxFullError(OutboxError):
+    """A cap is reached. Nothing of the call was stored; nothing is ever pushed out."""
+
+
+class OutboxBrokenError(OutboxError):
+    """The state of the disk is unknown: the process must stop and start again."""
+
+
+class State(StrEnum):
+    """Where a stored event stands."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """Whose event it is: the caller's label, the chunk, and the event's indexes."""
+
+    label: str = ""
+    sequence: int = 0
+    batch: int = 0
+    event: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRow:
+    """One TikTok event to be stored; its bytes and its id never change again.
+
+    ``body`` is the encoded event. No token is ever part of a row.
+    """
+
+    connection: str
+    route: Route
+    event: str
+    event_id: str
+    body: bytes
+    time_ms: int
+    position: Position = Position()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row(NewRow):
+    """One stored event. ``first_ambiguous_at``: since when it may have been taken."""
+
+    id: int
+    created: float
+    next_at: float
+    attempts: int = 0
+    first_ambiguous_at: float | None = None
+    waited: float = 0.0
+    last_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Put:
+    """What became of one row that was put.
+
+    For a key (source id, event, event id) that is known within 48 hours, ``id`` and
+    ``state`` are those of the first copy and ``duplicate`` is true; ``changed`` says
+    that this copy's bytes differ from the first one's.
+    """
+
+    id: int | None
+    state: State
+    duplicate: bool = False
+    changed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reschedule:
+    """A row that is to be tried again.
+
+    ``waited`` adds seconds during which the row was paused or throttled: they do not
+    count towards its seven days.
+    """
+
+    id: int
+    next_at: float
+    attempts: int
+    first_ambiguous_at: float | None = None
+    waited: float = 0.0
+    last_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Death:
+    """A row that is given up: why, with TikTok's code and a scrubbed message."""
+
+    id: int
+    reason: str
+    code: int | None = None
+    message: str = ""
+    field: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadRow(Row):
+    """One dead letter. ``ambiguous``: TikTok may have taken it after all."""
+
+    died: float
+    reason: str
+    ambiguous: bool
+    code: int | None = None
+    message: str = ""
+    field: str | None = None
+    request_id: str | None = None
+    replays: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadFilter:
+    """Which dead letters; all that is set must hold."""
+
+    ids: Sequence[int] = ()
+    connection: str | None = None
+    reason: str | None = None
+    code: int | None = None
+    label: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """What a replay did. ``refused`` were too old to be sent again without a risk of
+    counting twice, ``exhausted`` had been replayed three times already.
+    """
+
+    replayed: int
+    refused: int = 0
+    exhausted: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """Counts of one connection, or of all."""
+
+    pending: int = 0
+    pending_bytes: int = 0
+    oldest_created: float | None = None
+    dead: int = 0
+    delivered_known: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """How much may wait; beyond it ``put`` refuses."""
+
+    max_rows: int = 5_000_000
+    max_bytes: int = 4 * 2**30
+    max_rows_per_connection: int | None = None
+    max_dead: int = 1_000_000
+    max_dead_bytes: int = 2**30
+    max_known_keys: int = 5_000_000
+    min_free_share: float = 0.5
+
+
+@dataclass(slots=True)
+class Labelled:
+    """How the events of one label stand."""
+
+    pending: int = 0
+    dead: int = 0
+    by_reason: dict[str, int] = field(default_factory=dict)
+
+
+class Outbox(Protocol):
+    """An engine. Its methods are called from one event loop."""
+
+    async def put(self, rows: Sequence[NewRow]) -> list[Put]:
+        """Store rows, all or none, and say of each whether it is a duplicate.
+
+        Raises:
+            OutboxFullError: a cap is reached; nothing was stored.
+            OutboxBrokenError: the commit failed; nothing may be taken for stored.
+        """
+        ...
+
+    async def claim(self, connection: str, limit: int, now: float) -> list[Row]:
+        """Take up to ``limit`` rows that are due, oldest first; nobody else gets them.
+
+        A claim is forgotten when the process ends: such rows are simply due again.
+        """
+        ...
+
+    async def ready(self, now: float) -> dict[str, int]:
+        """Give, for each connection with rows due now and unclaimed, their number."""
+        ...
+
+    async def next_due(self) -> float | None:
+        """Give the earliest time at which an unclaimed row is due, or ``None``."""
+        ...
+
+    async def settle(self, ids: Sequence[int], now: float) -> None:
+        """Remove delivered rows and remember their keys for 48 hours."""
+        ...
+
+    async def reschedule(self, rows: Sequence[Reschedule]) -> None:
+        """Give claimed rows back, to be due at their new time."""
+        ...
+
+    async def kill(self, rows: Sequence[Death], now: float) -> None:
+        """Move claimed rows to the dead letters.
+
+        Raises:
+            OutboxFullError: the dead letters are at their cap; the rows stay claimed.
+        """
+        ...
+
+    async def dead(
+        self, chosen: DeadFilter, *, limit: int, after: int = 0
+    ) -> list[DeadRow]:
+        """Give dead letters by id, those behind ``after`` first."""
+        ...
+
+    async def count_dead(self, chosen: DeadFilter) -> dict[str, int]:
+        """Count dead letters by reason."""
+        ...
+
+    async def replay(
+        self,
+        chosen: DeadFilter,
+        *,
+        now: float,
+        limit: int,
+        accept_double_count: bool = False,
+        force: bool = False,
+    ) -> Replay:
+        """Put dead letters back to pending, with the same id and bytes.
+
+        Ambiguous ones older than 48 hours need ``accept_double_count``; ones that were
+        replayed three times already need ``force``.
+        """
+        ...
+
+    async def purge(self, chosen: DeadFilter) -> int:
+        """Delete dead letters and give their number."""
+        ...
+
+    async def labelled(self, label: str) -> Labelled:
+        """Give how the events of a label stand."""
+        ...
+
+    async def stats(self) -> dict[str, Stats]:
+        """Give the counts of every connection."""
+        ...
+
+    async def close(self) -> None:
+        """Write what is pending in memory, checkpoint and release the file."""
+        ...
