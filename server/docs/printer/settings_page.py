@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from proto_comments import comments, enum_values
+from pydantic.fields import FieldInfo
 from tables import code, table
-from value_kinds import choices, kind
+from value_kinds import kind
 
 from tokferry_server.settings import settings_from_mapping
 from tokferry_server.settings.across import NOT_YET
@@ -39,8 +40,15 @@ MEANINGS = {
 """What the protos have no comment for."""
 NOT_OBEYED = ("server.state_dir", "connections.NAME.app", "connections.NAME.rate")
 """Keys that are checked, shown, and have no effect yet."""
-MESSAGES = {"consent": "ConsentSettings", "timeouts": "Timeouts"}
-"""Table within a connection → its message; the connection's own otherwise."""
+MESSAGES = {
+    "connections": "ConnectionSettings",
+    "consent": "ConsentSettings",
+    "timeouts": "Timeouts",
+    "custom_mappings": "CustomMapping",
+    "match": "CustomMappingMatch",
+    "fields": "FieldMapping",
+}
+"""Table → the message whose comments describe it."""
 REFUSED = tuple(key.replace("*", "NAME") for key in NOT_YET)
 _DEFAULT = re.compile(r"Default: (.*?)\.(?: |$)")
 
@@ -51,7 +59,7 @@ def settings_page() -> str:
     for place, model in _tables(File, ""):
         rows = list(_rows(place, model))
         if rows:
-            lines += [f"## `[{place.rstrip('.')}]`", ""]
+            lines += [f"## `{_heading(place)}`", ""]
             lines += table(("key", "type", "default", "meaning"), rows)
     lines += ["## Not available in this version", ""]
     lines += ["A file that holds one of these is refused:", ""]
@@ -61,12 +69,23 @@ def settings_page() -> str:
 
 
 def _tables(model: type[Table], place: str) -> Iterator[tuple[str, type[Table]]]:
-    """Give each table that is available, outer ones first."""
+    """Give each table that is available, outer ones first.
+
+    A place ends in ``.``, that of one of several tables in ``.NAME.`` or ``[].``.
+    """
     yield place, model
     for name, inner in _inner_tables(model).items():
         if f"{place}{name}" not in REFUSED:
-            each = "NAME." if get_origin(get_type_hints(model)[name]) is dict else ""
-            yield from _tables(inner, f"{place}{name}.{each}")
+            several = {dict: ".NAME", list: "[]"}
+            origin = get_origin(get_type_hints(model)[name])
+            yield from _tables(inner, f"{place}{name}{several.get(origin, '')}.")
+
+
+def _heading(place: str) -> str:
+    """Write a place as a file does."""
+    path = place.rstrip(".")
+    inner = path.removesuffix("[]").replace("[]", "")
+    return f"[[{inner}]]" if path.endswith("[]") else f"[{inner}]"
 
 
 def _inner_tables(model: type[Table]) -> dict[str, type[Table]]:
@@ -84,16 +103,17 @@ def _rows(place: str, model: type[Table]) -> Iterator[tuple[str, ...]]:
     for name, field in model.model_fields.items():
         key = f"{place}{name}"
         if name not in _inner_tables(model) and key not in REFUSED:
-            default = "required" if field.is_required() else _default(key)
-            yield code(name), kind(key, hints[name]), default, " ".join(_meaning(key))
+            default = "required" if field.is_required() else _default(key, field)
+            meaning = " ".join(_meaning(key))
+            shown = code(field.alias or name)
+            yield shown, kind(model, key, hints[name]), default, meaning
 
 
 def _meaning(key: str) -> Iterator[str]:
     """Give what the key means, then what each name it takes means."""
     yield _DEFAULT.sub("", _comment(key)).strip()
-    member = key.rpartition(".")[2]
-    enum = member.title().replace("_", "")
-    if choices(key) and f"tokferry.v1.{enum}" in comments():
+    enum = key.rpartition(".")[2].title().replace("_", "")
+    if f"tokferry.v1.{enum}" in comments():
         for name, text in enum_values(enum).items():
             yield f"{code(name.lower())}: {text}"
     if key in NOT_OBEYED:
@@ -101,19 +121,22 @@ def _meaning(key: str) -> Iterator[str]:
 
 
 def _comment(key: str) -> str:
-    parts = key.split(".")
-    message = MESSAGES.get(parts[-2], "ConnectionSettings")
-    comment = MEANINGS.get(key) or comments().get(f"tokferry.v1.{message}.{parts[-1]}")
+    *places, member = key.replace(".NAME", "").replace("[]", "").split(".")
+    message = MESSAGES.get(places[-1], "")
+    comment = MEANINGS.get(key) or comments().get(f"tokferry.v1.{message}.{member}")
     if comment is None:
         raise SystemExit(f"settings_page.py: say in MEANINGS what {key} means")
     return comment
 
 
-def _default(key: str) -> str:
-    found: Any = _defaults()
-    for part in key.split("."):
-        found = found.get(part)
-    if found is not None:
+def _default(key: str, field: FieldInfo) -> str:
+    """Give what holds without the key; within a list the model itself knows."""
+    found: Any = field.default
+    if "[]" not in key:
+        found = _defaults()
+        for part in key.split("."):
+            found = found.get(part)
+    if found is not None and found != {}:
         return code(json.dumps(found))
     said = _DEFAULT.search(_comment(key))
     return said[1] if said else "none"

@@ -1,13 +1,15 @@
 """Names the kinds of values that settings take, for people."""
 
+import inspect
 from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin
 
+from pydantic import BeforeValidator
 from tables import code
 
-from tokferry_server.mapping.connection import Connection
 from tokferry_server.settings import values
-from tokferry_server.settings.table import SecretPlace
+from tokferry_server.settings.connection_table import TimeoutsTable
+from tokferry_server.settings.table import SecretPlace, Table
 
 KINDS = (
     (values.IdentityType, "identity type"),
@@ -19,36 +21,24 @@ KINDS = (
     (SecretPlace, "secret reference"),
     (bool, "`true` or `false`"),
     (str, "text"),
+    (Any, "text or number"),
 )
 
 
-def kind(key: str, annotation: Any) -> str:
-    """Describe what a key takes; ``annotation`` is that of its model's field."""
-    if ".timeouts." in key:
+def kind(model: type[Table], key: str, annotation: Any) -> str:
+    """Describe what a key of a table takes; ``annotation`` is that of its field."""
+    if model is TimeoutsTable:
         return "seconds, above 0"
-    names = choices(key)
-    if names:
-        listed = " ".join(map(code, names))
-        return f"list of {listed}" if _is_list(annotation) else listed
     return _described(key, annotation)
 
 
-def choices(key: str) -> tuple[str, ...]:
-    """Give the names that a key of a connection takes; none if it is not of that kind.
-
-    The last part of the key is the name of the member of ``Connection``.
-    """
-    member = key.rpartition(".")[2]
-    takes_names = key.startswith("connections.") and "Literal[" in str(
-        get_type_hints(Connection).get(member)
-    )
-    return values.names_of(member) if takes_names else ()
-
-
 def _described(key: str, annotation: Any) -> str:
-    for known, words in KINDS:
-        if annotation == known:
-            return words
+    known = next((words for one, words in KINDS if annotation == one), None)
+    if known is not None:
+        return known
+    names = _names(annotation)
+    if names:
+        return " ".join(map(code, names))
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Union, UnionType):
         (annotation,) = (one for one in arguments if one is not NoneType)
@@ -56,11 +46,19 @@ def _described(key: str, annotation: Any) -> str:
     if origin is Annotated:
         return _described(key, arguments[0])
     if origin is list:
-        return f"list of {_described(key, arguments[0])}s"
+        inner = _described(key, arguments[0])
+        return f"list of {inner}" if inner.startswith("`") else f"list of {inner}s"
+    if origin is dict:
+        name, value = (_described(key, one) for one in arguments)
+        return f"table of {value}, by {'name' if name == 'text' else name}"
     raise SystemExit(f"value_kinds.py: say in KINDS what kind of value {key} takes")
 
 
-def _is_list(annotation: Any) -> bool:
-    if get_origin(annotation) is Annotated:
-        return _is_list(get_args(annotation)[0])
-    return get_origin(annotation) is list
+def _names(annotation: Any) -> tuple[str, ...]:
+    """Give the names that an annotation takes, if its check is ``one_of``."""
+    for check in getattr(annotation, "__metadata__", ()):
+        if isinstance(check, BeforeValidator) and inspect.isfunction(check.func):
+            names = inspect.getclosurevars(check.func).nonlocals.get("names")
+            if isinstance(names, tuple):
+                return names
+    return ()
