@@ -113,9 +113,7 @@ async def test_transform_shows_the_bytes_that_forward_posts(start: Any) -> None:
     await running.client.forward(given, connection="shop")
     previews = [result.events[0].json for result in shown.results]
     assert [result.deliveries[0].json for result in validated.results] == previews
-    assert previews == [
-        bytes(event.body) for event in running.sandbox.events
-    ]
+    assert previews == [bytes(event.body) for event in running.sandbox.events]
 
 
 async def test_validate_only_sends_nothing(start: Any) -> None:

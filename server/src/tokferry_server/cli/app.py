@@ -8,10 +8,12 @@ import typer
 from typer.core import TyperGroup
 
 from tokferry_server.cli.check import check
+from tokferry_server.cli.demo import demo
 from tokferry_server.cli.fields import fields
 from tokferry_server.cli.reasons import reasons
 from tokferry_server.cli.sample import sample
 from tokferry_server.cli.sandbox import sandbox
+from tokferry_server.cli.serve import serve
 from tokferry_server.cli.transform import transform
 
 _BROKEN_PIPE = 141
@@ -41,7 +43,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Deliver mParticle events to TikTok's Events API.",
 )
-for command in (check, transform, sample, fields, reasons, sandbox):
+for command in (check, transform, sample, fields, reasons, sandbox, serve, demo):
     app.command()(command)
 
 

@@ -1,10 +1,7 @@
 """``tokferry demo``: batches through a real server into the sandbox, on loopback."""
 
-import asyncio
 import copy
-import json
 import os
-import secrets
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -38,6 +35,9 @@ def demo() -> None:
 
     Exit codes: 0 when the sandbox's own count agrees with the results, else 1.
     """
+    import asyncio
+    import secrets
+
     os.environ[_TOKEN_VARIABLE] = secrets.token_hex(16)
     sent, counts = asyncio.run(_run(os.environ[_TOKEN_VARIABLE]))
     _show(sent)
@@ -88,6 +88,8 @@ def _settings(url: str) -> "Settings":
 
 def _batches() -> Iterable[tuple[str, list[dict[str, Any]]]]:
     """Give every sample, and five purchases of which TikTok is to refuse the third."""
+    import json
+
     purchase: dict[str, Any] = {}
     folder = resources.files("tokferry_server.samples")
     for file in sorted(folder.iterdir(), key=lambda file: file.name):

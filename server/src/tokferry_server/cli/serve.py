@@ -1,7 +1,5 @@
 """``tokferry serve``: the gRPC service until it is told to stop."""
 
-import asyncio
-import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -10,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from asyncio import Future
+    from signal import Signals
+
     from tokferry_server.settings import Settings
 
 NOTICE_SECONDS = 5.0
@@ -71,8 +72,10 @@ def checked_address(listen: str) -> str:
     return listen
 
 
-def run(main: Coroutine[Any, Any, None]) -> None:
+def run(main: "Coroutine[Any, Any, None]") -> None:
     """Run on the fastest event loop that is installed."""
+    import asyncio
+
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -80,6 +83,9 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
 
 async def _serve(loaded: "Settings", address: str, *, reflection: bool) -> None:
+    import asyncio
+    import signal
+
     from tokferry_server.assembly import assembled
 
     stop = asyncio.get_running_loop().create_future()
@@ -95,6 +101,6 @@ async def _serve(loaded: "Settings", address: str, *, reflection: bool) -> None:
         await server.drain(notice_seconds=notice)
 
 
-def _stop(stop: "asyncio.Future[signal.Signals]", number: signal.Signals) -> None:
+def _stop(stop: "Future[Signals]", number: "Signals") -> None:
     if not stop.done():
         stop.set_result(number)

@@ -147,8 +147,10 @@ class DeadFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """What a replay did. ``refused`` were too old to be sent again without a risk of
-    counting twice, ``exhausted`` had been replayed three times already.
+    """What a replay did.
+
+    ``refused`` were too old to be sent again without a risk of counting twice,
+    ``exhausted`` had been replayed three times already.
     """
 
     replayed: int
