@@ -28,10 +28,6 @@ def mentioned(text: str, *, beside: str) -> bool:
 
 
 UNREACHED: dict[str, tuple[str, Callable[[], bool]]] = {
-    "MISSING_REQUIRED_PROPERTY": (
-        "only a custom mapping requires a property",
-        lambda: not mentioned("MISSING_REQUIRED_PROPERTY", beside="outcome.py"),
-    ),
     "TOO_OLD": (
         "the age is looked at when events are sent: the mapping has no clock",
         lambda: not mentioned("TOO_OLD", beside="outcome.py"),

@@ -42,6 +42,22 @@ CONNECTIONS: tuple[Connection, ...] = (
     connection(wire_format="events_1", historical="send", limited_data_use=True),
     connection(event_source="app", native_events="extended", app_id="com.example"),
     connection(event_source="offline", event_id_sources=["content_hash"]),
+    connection(
+        ip_and_user_agent="optional",
+        custom_mappings=[
+            {
+                "name": "each",
+                "match": {"event_type": "commerce_event"},
+                "event": "Sold",
+                "per": "product",
+                "fields": {
+                    "value": {"from": "product.price", "required": True},
+                    "description": {"from": "event.custom_attributes.k"},
+                },
+            },
+            {"name": "rest", "event": "Anything", "is_default": True},
+        ],
+    ),
     connection(event_source="crm", environments=["production", "staging"]),
 )
 TRANSFORMERS = [Transformer(one) for one in CONNECTIONS]

@@ -15,6 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from tokferry_server.mapping.connection import Connection
+from tokferry_server.mapping.custom.check import faults
+from tokferry_server.mapping.custom.model import CustomMapping
+from tokferry_server.settings.custom_mapping_table import (
+    CustomMappingTable,
+    build_mapping,
+)
 
 BATCH: dict[str, Any] = {
     "ip": "203.0.113.7",
@@ -36,13 +42,14 @@ _KEYS = {
     *("description", "settings", "batch", "event", "event_type", "events", "batches"),
     *("row", "strict", "want"),
 }
-_WANTS = {"sends", "exactly", "never", "drop", "warnings"}
+_WANTS = {"sends", "exactly", "never", "events", "drop", "warnings"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One case; ``want`` has one entry for each outcome, in order.
 
+    An outcome of several TikTok events has one want for each under ``events``.
     ``row`` is the mParticle path of the table row that the case is about. ``strict``
     false means that TikTok might refuse what is sent, as the case's description says.
     """
@@ -67,11 +74,25 @@ class Case:
 
 def connection(**settings: Any) -> Connection:
     """Give a connection; lists become tuples, as the settings reader makes them."""
+    source = settings.get("event_source", "web")
+    if "custom_mappings" in settings:
+        settings["custom_mappings"] = [
+            custom_mapping(one, source) for one in settings["custom_mappings"]
+        ]
     members: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in settings.items()
     }
     return Connection(name="shop", pixel_id="C4EXAMPLE", **members)
+
+
+def custom_mapping(table: dict[str, Any], event_source: str) -> CustomMapping:
+    """Give a custom mapping as the settings file has it; refuse a wrong one."""
+    mapping = build_mapping(CustomMappingTable.model_validate(table))
+    wrong = list(faults(mapping, event_source))
+    if wrong:
+        raise ValueError(f"{mapping.name}: {wrong}")
+    return mapping
 
 
 def read_cases(folder: Path) -> list[Case]:
