@@ -56,6 +56,14 @@ async def test_halving_finds_them_without_names(
         _check(line, results, bad)
 
 
+async def test_a_half_that_must_hold_the_bad_event_is_halved_unsent(
+    bench: Any,
+) -> None:
+    line = bench(_refusing({"999"}))
+    _check(line, await line.send(1000), {"999"})
+    assert len(line.poster.requests) == 1 + 10
+
+
 LIES: dict[str, Callable[[list[str]], int | None]] = {
     "always the first": lambda _ids: 0,
     "always the second": lambda _ids: 1,

@@ -116,11 +116,23 @@ async def test_nobody_listening_is_a_certain_failure() -> None:
         assert await _post(transport) == Answer(failure=Failure.CONNECT)
 
 
-async def test_an_endless_answer_is_cut(serve: Serve) -> None:
-    head = b"HTTP/1.1 502 Bad\r\nContent-Type: application/json\r\n\r\n"
-    url = await serve(head + b"[" * 3_000_000)
-    async with _transport(url) as transport:
+async def test_an_endless_answer_is_cut() -> None:
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(65536)
+        writer.write(b"HTTP/1.1 502 Bad\r\nContent-Type: application/json\r\n\r\n")
+        try:
+            while True:
+                writer.write(b"[" * 65536)
+                await writer.drain()
+        except OSError:
+            writer.close()
+
+    server = await asyncio.start_server(flood, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    limits = Timeouts(connect=2, write=2, read=2, attempt=5)
+    async with _transport(f"http://127.0.0.1:{port}", timeouts=limits) as transport:
         assert await _post(transport) == Answer(http_status=502)
+    server.close()
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,12 @@ def _in_turn(*answers: Answer) -> Any:
         ([Answer(failure=Failure.CERTIFICATE)], "RETRYABLE", "CONNECTION_CONFIG", []),
         ([Answer(http_status=503), OK], "DELIVERED", None, [30]),
         ([Answer(http_status=429, retry_after=9), OK], "DELIVERED", None, [9]),
+        (
+            [Answer(http_status=429, retry_after=9), LOST, OK],
+            "DELIVERED",
+            None,
+            [9, 1.0],
+        ),
         ([Answer(http_status=503, retry_after=45), OK], "DELIVERED", None, [45]),
     ],
 )

@@ -93,7 +93,7 @@ def pack(route: Route, items: Sequence[Item], most: int) -> list[list[Item]]:
             packed.append(chosen.items)
         chosen.items.append(item)
         chosen.size += size
-        if len(chosen.items) >= most or chosen.size > MAX_REQUEST_BYTES:
+        if len(chosen.items) >= most:
             open_bins.remove(chosen)
     return packed
 
