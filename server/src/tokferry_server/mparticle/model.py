@@ -1,4 +1,4 @@
-"""What the mapping reads of an mParticle batch, as structs; absent is ``None``.
+"""What mappings can read of an mParticle batch, as structs; absent is ``None``.
 
 Names are mParticle's own
 (https://docs.mparticle.com/developers/apis/json-reference/). Scalars are ``Any``:
@@ -24,6 +24,7 @@ class Product(msgspec.Struct):
     variant: Any = None
     coupon_code: Any = None
     position: Any = None
+    added_to_cart_time_ms: Any = None
     price: Any = None
     quantity: Any = None
     total_product_amount: Any = None
@@ -72,7 +73,7 @@ class ProductImpression(msgspec.Struct):
 
 
 class DeviceInfo(msgspec.Struct):
-    """The device, as far as TikTok has a use for it."""
+    """The device."""
 
     platform: Any = None
     http_header_user_agent: Any = None
@@ -83,6 +84,28 @@ class DeviceInfo(msgspec.Struct):
     android_advertising_id: Any = None
     limit_ad_tracking: Any = None
     att_authorization_status: Any = None
+    att_timestamp_unixtime_ms: Any = None
+    brand: Any = None
+    product: Any = None
+    device: Any = None
+    device_manufacturer: Any = None
+    device_model: Any = None
+    device_country: Any = None
+    os_version: Any = None
+    network_country: Any = None
+    network_carrier: Any = None
+    network_code: Any = None
+    network_mobile_country_code: Any = None
+    build_identifier: Any = None
+    build_version_release: Any = None
+    cpu_architecture: Any = None
+    radio_access_technology: Any = None
+    screen_height: Any = None
+    screen_width: Any = None
+    screen_dpi: Any = None
+    timezone_offset: Any = None
+    is_tablet: Any = None
+    is_dst: Any = None
 
 
 class ApplicationInfo(msgspec.Struct):
@@ -90,6 +113,8 @@ class ApplicationInfo(msgspec.Struct):
 
     application_name: Any = None
     application_version: Any = None
+    application_build_number: Any = None
+    install_referrer: Any = None
     package: Any = None
     os: Any = None
 
@@ -117,6 +142,7 @@ class SourceInfo(msgspec.Struct):
     """Where the batch came from."""
 
     channel: Any = None
+    partner: Any = None
     is_historical: Any = None
 
 
@@ -136,6 +162,36 @@ class EventData(msgspec.Struct):
     custom_attributes: Map = None
     custom_flags: Map = None
     page_url: Any = None
+    session_start_unixtime_ms: Any = None
+    event_start_unixtime_ms: Any = None
+    event_duration: Any = None
+    active_time_on_site_ms: Any = None
+    is_goal_defined: Any = None
+    lifetime_value_change: Any = None
+    lifetime_value_attribute_name: Any = None
+    data_connection_type: Any = None
+    view_controller: Any = None
+    canonical_name: Any = None
+    activity_type: Any = None
+    is_non_interactive: Any = None
+    session_duration_ms: Any = None
+    application_transition_type: Any = None
+    successfully_closed: Any = None
+    is_first_run: Any = None
+    is_upgrade: Any = None
+    launch_referral: Any = None
+    user_attribute_name: Any = None
+    deleted: Any = None
+    is_new_attribute: Any = None
+    is_opted_out: Any = None
+    profile_event_type: Any = None
+    label: Any = None
+    http_verb: Any = None
+    url: Any = None
+    response_code: Any = None
+    time_elapsed: Any = None
+    severity: Any = None
+    location: Any = None
     currency_code: Any = None
     device_info: DeviceInfo | None = None
     product_action: ProductAction | None = None
@@ -154,6 +210,13 @@ class BatchData(msgspec.Struct):
     """All that the events of one batch have in common."""
 
     environment: Any = None
+    batch_id: Any = None
+    source_request_id: Any = None
+    message_type: Any = None
+    schema_version: Any = None
+    unique_id: Any = None
+    sdk_version: Any = None
+    job_id: Any = None
     mpid: Any = None
     ip: Any = None
     message_id: Any = None
@@ -165,6 +228,8 @@ class BatchData(msgspec.Struct):
     application_info: ApplicationInfo | None = None
     consent_state: ConsentState | None = None
     source_info: SourceInfo | None = None
+    attribution_info: Any = None
+    context: Any = None
 
 
 class Malformed(msgspec.Struct, frozen=True):

@@ -138,6 +138,15 @@ def _plain(value: AttributeValue) -> Any:
     return getattr(value, case)
 
 
+def _members(message: Message) -> dict[str, Any]:
+    """Give a message that no struct describes as JSON would have it."""
+    return {
+        field.name: _members(value) if isinstance(value, Message) else value
+        for field, value in message.ListFields()
+        if not field.is_repeated and field.enum_type is None
+    }
+
+
 def _identity(message: UserIdentity) -> dict[str, Any]:
     return {
         "identity_type": _read_identity_type(message),
@@ -164,7 +173,9 @@ def _value_reader(field: FieldDescriptor, struct: Struct | None) -> Reader:
     """Give the reader of one element: of a map, of a list, or of the field itself."""
     if field.message_type is None:
         return _unchanged
-    return _plain if struct is None else _struct_reader(struct, field.message_type)
+    if struct is not None:
+        return _struct_reader(struct, field.message_type)
+    return _plain if field.message_type is AttributeValue.DESCRIPTOR else _members
 
 
 def _unchanged(value: Any) -> Any:
