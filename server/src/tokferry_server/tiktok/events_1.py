@@ -73,8 +73,8 @@ def _legacy_user(user: User) -> LegacyUser | None:
     return legacy if legacy != LegacyUser() else None
 
 
-def _legacy_properties(properties: Properties) -> LegacyProperties:
-    return LegacyProperties(
+def _legacy_properties(properties: Properties) -> LegacyProperties | None:
+    legacy = LegacyProperties(
         contents=[
             LegacyContent(
                 price=content.price,
@@ -93,6 +93,7 @@ def _legacy_properties(properties: Properties) -> LegacyProperties:
         currency=properties.currency,
         value=properties.value,
     )
+    return legacy if legacy != LegacyProperties() else None
 
 
 def _first(values: OneOrMany | None) -> str | None:
