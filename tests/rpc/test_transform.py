@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 
 import tokferry
 from made_up import batch, purchase
-from tokferry.mparticle.v1 import Batch
+from tokferry.mparticle.v1 import Batch, ProductActionType
 from tokferry.v1 import (
     CcpaOptOut,
     ConnectionSettings,
@@ -71,7 +71,7 @@ async def test_a_typed_batch_gives_what_its_json_gives(start: Any) -> None:
     ].string_value = "https://shop.example.com/thanks"
     commerce = event.commerce_event
     commerce.currency_code = "EUR"
-    commerce.product_action.action = 8
+    commerce.product_action.action = ProductActionType.PRODUCT_ACTION_TYPE_PURCHASE
     commerce.product_action.transaction_id = "order-1"
     commerce.product_action.total_amount = 19.5
     commerce.product_action.products.add(id="sku-1", price=9.75, quantity=2)
