@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 from tables import code, table
 
+from tokferry_server.mapping.custom.properties import allowed_properties
 from tokferry_server.mapping.rules import RULES
 from tokferry_server.mapping.table import Row, load_events, load_fields
+from tokferry_server.mapping.tables import read_table
 
 INTRODUCTION = """\
 What mParticle's events become at TikTok. The tables are those that the service itself
@@ -22,6 +24,15 @@ FIELDS = """\
 `a | b` is the first one present, `a + b` both together. A field is left out for event
 sources that are not named.
 """
+PROPERTIES = """\
+What a custom mapping may set in a TikTok event, and by which rule if it names none.
+"""
+GROUPS = {
+    "rows": "Of every event",
+    "user_attributes": "With `user_attributes = true`",
+    "commerce": "Of commerce events",
+    "products": "Of each product",
+}
 ROOTS = {
     "batch": "of the batch around the event",
     "event": "of the event's own `data`",
@@ -29,24 +40,23 @@ ROOTS = {
     "page_query": "of the query of the page's address",
     "setting": "of the connection's settings",
     "computed": "made of several values; the row of the field says by which rule",
-    "user_attributes": "of the user's attributes, without regard to case",
 }
 
 
 def mapping_page() -> str:
     """Give the page."""
     fields = load_fields()
+    if len(fields.all) != sum(len(getattr(fields, name)) for name in GROUPS):
+        raise SystemExit("mapping_page.py: give the new rows a title in GROUPS")
     lines = ["# The mapping", "", INTRODUCTION]
     lines += ["## Events", "", EVENTS, *_events()]
     lines += ["## Fields", "", FIELDS]
-    for title, rows in (
-        ("Of every event", fields.rows),
-        ("Of commerce events", fields.commerce),
-        ("Of each product", fields.products),
-    ):
-        lines += [f"### {title}", "", *table(fields.columns, map(_cells, rows))]
+    for name, title in GROUPS.items():
+        rows = map(_cells, getattr(fields, name))
+        lines += [f"### {title}", "", *table(fields.columns, rows)]
     lines += ["### Where a path begins", ""]
     lines += table(("path", "value"), _roots(fields.all))
+    lines += ["## Properties of custom mappings", "", PROPERTIES, *_properties()]
     lines += ["## Rules", "", *table(("rule", "what it makes"), _rules())]
     return "\n".join(lines)
 
@@ -61,6 +71,18 @@ def _events() -> list[str]:
         for row in rows
     ]
     return table([*events["columns"], "`native_events`"], rows)
+
+
+def _properties() -> list[str]:
+    """Give the properties, then which of them each event takes."""
+    data = read_table("properties.toml")
+    lines = table(data["columns"], (map(code, row) for row in data["rows"]))
+    takes = [
+        (code(event), " ".join(map(code, allowed_properties(event))))
+        for event in data["events"]
+    ]
+    lines += table(("TikTok event", "takes"), [*takes, ("any other", "all")])
+    return lines
 
 
 def _cells(row: Row) -> list[str]:

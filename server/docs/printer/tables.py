@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def table(head: Sequence[str], rows: Iterable[Iterable[str]]) -> list[str]:
     """Give the lines of a table and an empty one; bars within cells are escaped."""
     lines = [_line(head), _line(["---"] * len(head))]
     lines += [_line([cell.replace("|", "\\|") for cell in row]) for row in rows]
