@@ -218,6 +218,19 @@ class Outbox(Protocol):
         """Give the earliest time at which an unclaimed row is due, or ``None``."""
         ...
 
+    async def sending(self, ids: Sequence[int], at: float) -> None:
+        """Note that claimed rows are about to be posted; called before the post.
+
+        If the process ends before they are settled, rescheduled or killed, they come
+        back with ``first_ambiguous_at`` = ``at``, unless they have an earlier one. One
+        small record for all of ``ids`` is enough; settle, reschedule and kill undo it.
+        """
+        ...
+
+    async def release(self, ids: Sequence[int]) -> None:
+        """Give claimed rows back as they were; nothing needs to be written."""
+        ...
+
     async def settle(self, ids: Sequence[int], now: float) -> None:
         """Remove delivered rows and remember their keys for 48 hours."""
         ...
