@@ -10,7 +10,7 @@ name values that are not in the batch as such.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -27,20 +27,42 @@ _ROOTS: dict[str, type[msgspec.Struct]] = {
     "product": Product,
 }
 _STEP = re.compile(r"\.([A-Za-z0-9_]+)|\['([^']+)'\]")
+_INDEX = re.compile(r"\[(\*|[0-9]+)\]")
+_A_KEY = "a key of other than letters, digits and _ is written ['key']"
+_A_PRODUCT = f"each product's own value is read by {PRODUCTS}NAME"
+_OPEN = ("location", "attribution_info", "context")
+"""Tables that the model keeps as they are, member by member."""
 _LIST_MAPS = ("custom_flags", "custom_attributes", "user_attributes")
 
 
 class PathError(ValueError):
-    """A path that names nothing; the text says which part, and what would do."""
+    """A path that names nothing; the text says which part, and what would do.
+
+    ``given`` is the part at fault where only the names ``allowed`` may stand.
+    """
+
+    def __init__(self, text: str, given: str | None = None, *allowed: str) -> None:
+        super().__init__(text)
+        self.given = given
+        self.allowed = allowed
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """One parsed path: ``text`` as written, ``get`` reads it from a scope."""
+    """One parsed path: ``text`` as written, ``get`` reads it from a scope.
+
+    ``steps`` are the names after the root, whichever way they were written.
+    """
 
     text: str
     root: str
     get: Getter
+    steps: tuple[str, ...] = ()
+
+    @property
+    def is_of_product(self) -> bool:
+        """Whether it is read from each product."""
+        return self.root == "product"
 
 
 def parse_path(text: str) -> Path:
@@ -49,12 +71,16 @@ def parse_path(text: str) -> Path:
     Raises:
         PathError: if the path is malformed or names no field of the model.
     """
-    source = "product." + text.removeprefix(PRODUCTS) if PRODUCTS in text else text
+    source = text
+    if text.startswith(PRODUCTS):
+        source = "product." + text.removeprefix(PRODUCTS)
     root, dot, _ = source.partition(".")
     if root not in _ROOTS or not dot:
-        raise PathError(f"'{text}': begin the path with event., batch. or product.")
+        problem = f"'{text}': begin the path with event., batch. or product."
+        raise PathError(problem, root, *_ROOTS)
     steps = _steps(text, source[len(root) :])
-    return Path(text, root, _getter(root, _check(text, _ROOTS[root], steps)))
+    steps = _check(text, _ROOTS[root], steps)
+    return Path(text, root, _getter(root, steps), tuple(steps))
 
 
 def first_of(value: Any) -> Any:
@@ -73,7 +99,9 @@ def _steps(text: str, rest: str) -> list[str]:
     while position < len(rest):
         step = _STEP.match(rest, position)
         if step is None:
-            raise PathError(f"'{text}': unreadable from '{rest[position:]}'")
+            unreadable = rest[position:]
+            hint = _A_PRODUCT if _INDEX.match(unreadable) else _A_KEY
+            raise PathError(f"'{text}': unreadable from '{unreadable}'; {hint}")
         steps.append(step[1] or step[2])
         position = step.end()
     return steps
@@ -81,24 +109,32 @@ def _steps(text: str, rest: str) -> list[str]:
 
 def _check(text: str, root: type[msgspec.Struct], steps: list[str]) -> list[str]:
     """Check each step against the model; below a map any key is right."""
-    current: type[msgspec.Struct] | None = root
-    for step in steps:
-        if current is None:
-            break
-        hints = get_type_hints(current)
+    kind: Any = root
+    depth = 0
+    while _is_struct(kind) and depth < len(steps):
+        hints, step = get_type_hints(kind), steps[depth]
         if step not in hints:
-            raise PathError(
-                f"'{text}': '{step}' is not known here; one of {', '.join(hints)}"
-            )
-        current = next(
-            (
-                kind
-                for kind in get_args(hints[step])
-                if isinstance(kind, type) and issubclass(kind, msgspec.Struct)
-            ),
-            None,
-        )
+            raise PathError(f"'{text}': '{step}' is not known here", step, *hints)
+        kind = dict if step in _OPEN else _kind(hints[step])
+        depth += 1
+    if kind is list:
+        raise PathError(f"'{text}': '{steps[depth - 1]}' is a list; {_A_PRODUCT}")
+    if kind is Any and depth < len(steps):
+        raise PathError(f"'{text}': there is nothing below '{steps[depth - 1]}'")
+    if kind is not Any and depth == len(steps):
+        raise PathError(f"'{text}': names a table: name one of its values")
     return steps
+
+
+def _kind(hint: Any) -> Any:
+    """Give the struct that a hint names, ``dict``, ``list``, or ``Any`` for a value."""
+    kinds = [get_origin(one) or one for one in get_args(hint)]
+    structs = [kind for kind in kinds if _is_struct(kind)]
+    return next(iter([*structs, *(one for one in (dict, list) if one in kinds), Any]))
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
 def _getter(root: str, steps: list[str]) -> Getter:

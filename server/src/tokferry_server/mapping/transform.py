@@ -138,8 +138,7 @@ class Transformer:
             name = compiled.mapping.event
             if name in RETIRING_EVENTS:
                 scope.warn(WarningCode.EVENT_NAME_RETIRING, "event")
-            scope.mapping = compiled.mapping.name
-            named = [*base, Origin("event", "event", "event", scope.mapping)]
+            named = [*base, Origin("event", "event", "event", compiled.mapping.name)]
             _begin(scope, named)
             for properties in apply(compiled, products, scope):
                 if isinstance(properties, Drop):

@@ -72,7 +72,7 @@ def _unknown_key(place: Place, model: type[BaseModel], file: str | None) -> Prob
     likely = nearest(given, known)
     for name, field in table.model_fields.items():
         inner = _model_in(field.annotation)
-        if inner is not None and given in inner.model_fields and likely is None:
+        if inner is not None and given in inner.model_fields:
             likely = f"{name}.{given}"
     return Problem(
         file=file,

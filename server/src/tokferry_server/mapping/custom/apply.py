@@ -40,6 +40,24 @@ def _properties(
                 properties[step.member] = value
         contents = commerce.list_contents(compiled.product_steps, products, scope)
     scope.product = products[0][1] if products else None
+    scope.mapping = compiled.mapping.name
+    missing = next(_unset(compiled, products, properties, contents, scope), None)
+    scope.mapping = None
+    if missing is not None:
+        return Drop(DropReason.MISSING_REQUIRED_PROPERTY, missing.path)
+    _keep_last_origins(scope)
+    commerce.finish(properties, contents, products, scope)
+    return properties
+
+
+def _unset(
+    compiled: Compiled,
+    products: list[Listed],
+    properties: Properties,
+    contents: list[dict[str, Any]],
+    scope: Scope,
+) -> Iterator[Setter]:
+    """Set what the fields give; yield each required one that gives nothing."""
     for setter in compiled.setters:
         if setter.per_product:
             found = _set_each(setter, products, contents, scope)
@@ -47,9 +65,13 @@ def _properties(
             with commerce.naming(scope, products[0][0] if products else _NO_PRODUCT, 0):
                 found = _set_one(setter, properties, contents, scope)
         if not found and setter.field.required:
-            return Drop(DropReason.MISSING_REQUIRED_PROPERTY, setter.path)
-    commerce.finish(properties, contents, products, scope)
-    return properties
+            yield setter
+
+
+def _keep_last_origins(scope: Scope) -> None:
+    """Let a field that overrides a native row stand in its place."""
+    if scope.origins is not None:
+        scope.origins = list({one.tiktok: one for one in scope.origins}.values())
 
 
 def _set_one(

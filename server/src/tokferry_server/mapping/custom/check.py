@@ -1,16 +1,18 @@
 """What is wrong with a custom mapping, beyond the types of its keys."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tokferry_server.mapping.custom.model import CustomMapping, FieldMapping, Scalar
+from tokferry_server.mapping.custom.personal import is_personal
 from tokferry_server.mapping.custom.properties import (
     VALUE_RULES,
     Property,
     allowed_properties,
     load_properties,
 )
-from tokferry_server.mapping.paths import PRODUCTS, Path, PathError, parse_path
+from tokferry_server.mapping.paths import PathError, parse_path
 from tokferry_server.mapping.rules.amounts import as_number
 from tokferry_server.tiktok.names import (
     APP_EVENTS,
@@ -20,22 +22,6 @@ from tokferry_server.tiktok.names import (
     RETIRING_EVENTS,
     STANDARD_EVENTS,
 )
-
-_PERSONAL = (
-    "batch.user_identities",
-    "batch.mpid",
-    "batch.ip",
-    "batch.partner_identit",
-    "batch.mp_deviceid",
-    "batch.device_info.http_header_user_agent",
-    "event.device_info.http_header_user_agent",
-    "batch.device_info.ios_advertising_id",
-    "batch.device_info.ios_idfv",
-    "batch.device_info.android_advertising_id",
-)
-"""Paths that name a person, device or address: these are hashed or sent in their own
-fields, and never as a property."""
-_PERSONAL_ATTRIBUTES = ("$mobile", "$firstname", "$lastname", "$address", "$email")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +37,7 @@ class Fault:
 def faults(mapping: CustomMapping, event_source: str) -> Iterator[Fault]:
     """Yield everything that is wrong with the mapping."""
     yield from _event_faults(mapping, event_source)
-    if mapping.match.action is not None and mapping.match.event_type not in (
-        None,
-        "commerce_event",
-    ):
-        yield Fault(key="match.action", text="only commerce events have an action")
+    yield from _match_faults(mapping)
     properties = load_properties()
     allowed = allowed_properties(mapping.event)
     for field in mapping.fields:
@@ -84,20 +66,40 @@ def _event_faults(mapping: CustomMapping, event_source: str) -> Iterator[Fault]:
         standard |= RETIRING_EVENTS
     if mapping.event in standard:
         return
-    if event_source == "offline":
-        yield Fault(
-            key="event",
-            text="offline events have standard names only",
-            given=mapping.event,
-            allowed=tuple(sorted(standard)),
-        )
+    text = None
+    folded = _folded(mapping.event)
+    if any(_folded(name) == folded for name in standard):
+        text = "is a TikTok standard name, spelt otherwise"
+    elif event_source == "offline":
+        text = "offline events have standard names only"
     elif not CUSTOM_EVENT_NAME.fullmatch(mapping.event):
-        yield Fault(
-            key="event",
-            text="must be a TikTok standard name, or a custom name of at most 50 "
-            "letters, digits, _ and - that begins with a letter",
-            given=mapping.event,
+        text = (
+            "must be a TikTok standard name, or a custom name of at most 50 "
+            "letters, digits, _ and - that begins with a letter"
         )
+    if text is not None:
+        allowed = tuple(sorted(standard))
+        yield Fault(key="event", text=text, given=mapping.event, allowed=allowed)
+
+
+def _folded(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def _match_faults(mapping: CustomMapping) -> Iterator[Fault]:
+    """Yield the conditions that no event can meet together."""
+    match = mapping.match
+    if match.event_type in (None, "commerce_event"):
+        return
+    for key, wants, things in (
+        ("match.action", match.action is not None, "an action"),
+        ("match.product", bool(match.product), "products"),
+        ("match.product_attributes", bool(match.product_attributes), "products"),
+        ("per", mapping.per == "product", "products"),
+    ):
+        if wants:
+            text = f"only commerce events have {things}: set event_type = "
+            yield Fault(key=key, text=f'{text}"commerce_event", or leave it out')
 
 
 def _field_faults(
@@ -105,16 +107,18 @@ def _field_faults(
 ) -> Iterator[Fault]:
     if (field.path is None) == (field.value is None):
         yield Fault(key=key, text="set either 'from' or 'value'")
-    if field.rule is not None and field.rule not in VALUE_RULES:
+    rules = VALUE_RULES[known.rule]
+    if field.rule is not None and field.rule not in rules:
         yield Fault(
             key=f"{key}.rule",
-            text="is not a rule for properties",
+            text=f"is not a rule that makes {known.name}",
             given=field.rule,
-            allowed=VALUE_RULES,
+            allowed=rules,
         )
     for name in ("value", "default"):
         literal: Scalar | None = getattr(field, name)
-        problem = _literal_problem(literal, field.rule or known.rule)
+        rule = field.rule if field.rule and field.rule in rules else known.rule
+        problem = _literal_problem(literal, rule)
         if problem is not None:
             yield Fault(key=f"{key}.{name}", text=problem)
     if field.value is not None and field.default is not None:
@@ -129,15 +133,17 @@ def _path_faults(
     try:
         path = parse_path(text)
     except PathError as error:
-        yield Fault(key=key, text=str(error))
+        yield Fault(
+            key=key, text=str(error), given=error.given, allowed=tuple(error.allowed)
+        )
         return
-    if _is_personal(text):
+    if is_personal(path):
         yield Fault(
             key=key,
             text="names a person, a device or an address; those are hashed or sent in "
             "their own fields, never as a property",
         )
-    elif _is_of_product(path) and not known.in_contents and mapping.per == "event":
+    elif path.is_of_product and not known.in_contents and mapping.per == "event":
         yield Fault(
             key=key,
             text=f"{known.name} has one value for the event, and the event has many "
@@ -145,30 +151,19 @@ def _path_faults(
         )
 
 
-def _is_of_product(path: Path) -> bool:
-    return path.root == "product" or PRODUCTS in path.text
-
-
-def _is_personal(text: str) -> bool:
-    if text.startswith(_PERSONAL):
-        return True
-    if not text.startswith("batch.user_attributes"):
-        return False
-    name = text.removeprefix("batch.user_attributes").strip(".[]'").lower()
-    return name in _PERSONAL_ATTRIBUTES
-
-
 def _literal_problem(literal: Scalar | None, rule: str) -> str | None:
     if literal is None:
         return None
     if isinstance(literal, str) and not literal.strip():
         return "must not be blank"
-    if rule in ("number", "integer"):
-        number = as_number(literal)
-        if number is None:
-            return "must be a finite number"
-        if rule == "integer" and not isinstance(number, int):
-            return "must be a whole number"
-    if rule == "currency" and str(literal).strip().upper() not in CURRENCIES:
-        return "must be a currency that TikTok takes, such as USD"
-    return None
+    if rule == "currency":
+        known = str(literal).strip().upper() in CURRENCIES
+        return None if known else "must be a currency that TikTok takes, such as USD"
+    if rule == "text":
+        finite = not isinstance(literal, float) or math.isfinite(literal)
+        return None if finite else "must be a finite number"
+    number = as_number(literal)
+    if number is None:
+        return "must be a finite number"
+    whole = rule == "number" or isinstance(number, int)
+    return None if whole else "must be a whole number"

@@ -10,7 +10,7 @@ from tokferry_server.mapping.custom.properties import (
     allowed_members,
     load_properties,
 )
-from tokferry_server.mapping.paths import PRODUCTS, Getter, parse_path
+from tokferry_server.mapping.paths import Getter, parse_path
 from tokferry_server.mapping.rules import RULES, Rule
 from tokferry_server.mapping.rules.absent import ABSENT
 from tokferry_server.mapping.rules.texts import is_blank_text
@@ -31,7 +31,11 @@ class Setter:
     @property
     def path(self) -> str:
         """What stands for the field's origin: its path, or the setting."""
-        return self.field.path or f"setting.custom_mappings.fields.{self.field.name}"
+        return self.field.path or self._setting
+
+    @property
+    def _setting(self) -> str:
+        return f"setting.custom_mappings.fields.{self.field.name}"
 
     def value(self, scope: Scope) -> Any:
         """Give what is sent, from the path or the fixed value, else the default."""
@@ -39,6 +43,7 @@ class Setter:
         scope.path = self.path
         made = None if _is_absent(given) else self.rule(given, scope)
         if made in (None, ABSENT) and self.field.default is not None:
+            scope.path = self._setting
             made = self.rule(self.field.default, scope)
         if made in (None, ABSENT):
             return None
@@ -85,9 +90,7 @@ def _setter(field: FieldMapping) -> Setter:
         known=known,
         rule=RULES[field.rule or known.rule],
         get=None if path is None else path.get,
-        per_product=path is not None
-        and known.in_contents
-        and (path.root == "product" or PRODUCTS in path.text),
+        per_product=path is not None and known.in_contents and path.is_of_product,
     )
 
 

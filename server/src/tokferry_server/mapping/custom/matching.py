@@ -11,6 +11,12 @@ from tokferry_server.mparticle.model import EventData, Product
 Found = list[tuple[int, list[Listed]]]
 """Indexes of the mappings that match, each with the products that do."""
 
+_PRODUCT_ACTIONS = {"remove_from_wishlist": "remove_from_wish_list"}
+"""mParticle spells it either way."""
+_PROMOTION_ACTIONS = {"1": "view", "2": "click"}
+"""The Web SDK sends numbers: PromotionType in
+https://github.com/mParticle/mparticle-web-sdk/blob/master/src/types.ts"""
+
 
 class CustomIndex:
     """The mappings of one connection, found by event type and name."""
@@ -81,8 +87,14 @@ def _comparable(value: Any) -> str | None:
 
 
 def _action(event: EventData) -> str | None:
-    action = event.product_action or event.promotion_action
-    return None if action is None else _comparable(action.action)
+    """Give the action in the spelling that settings have."""
+    if event.product_action is not None:
+        action = _comparable(event.product_action.action)
+        return _PRODUCT_ACTIONS.get(action or "", action)
+    if event.promotion_action is not None:
+        action = _comparable(event.promotion_action.action)
+        return _PROMOTION_ACTIONS.get(action or "", action)
+    return None
 
 
 def _lower(match: Match) -> Match:

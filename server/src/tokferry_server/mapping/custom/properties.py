@@ -8,8 +8,13 @@ from tokferry_server.mapping.tables import read_table
 ALWAYS = "description"
 WITH_CONTENT_ID = ("content_ids", "content_type")
 """What follows from the products' ids, and comes and goes with them."""
-VALUE_RULES = ("text", "number", "integer", "currency")
-"""The table's rules that make a property."""
+VALUE_RULES = {
+    "text": ("text", "currency"),
+    "number": ("number", "integer"),
+    "integer": ("integer",),
+    "currency": ("currency",),
+}
+"""A property's own rule → the rules that make what TikTok takes for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
