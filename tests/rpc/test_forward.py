@@ -219,17 +219,6 @@ async def test_cancelled_calls_do_not_break_the_ones_after_them(start: Any) -> N
         assert response.totals.delivered == 1
 
 
-async def test_the_stream_says_that_it_is_not_built_yet(start: Any) -> None:
-    running = await start()
-    async with grpc.aio.insecure_channel(running.target) as channel:
-        call = ForwardingServiceStub(channel).ForwardStream()
-        await call.done_writing()
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await call.read()
-    assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
-    assert "call Forward" in (caught.value.details() or "")
-
-
 async def test_each_call_and_each_attempt_has_a_span(start: Any) -> None:
     busy = Fault(reply="code", code=40100)
     running = await start(sandbox={"faults": [busy]})

@@ -1,5 +1,6 @@
 """The one place where settings become running objects."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from importlib.metadata import version
@@ -10,6 +11,7 @@ from tokferry_server.delivery.forward import Forwarder
 from tokferry_server.delivery.poster import Timeouts
 from tokferry_server.delivery.transport import Transport
 from tokferry_server.rpc.connections import Connections
+from tokferry_server.rpc.dispatch import Dispatch
 from tokferry_server.rpc.server import Server
 from tokferry_server.rpc.service import ForwardingService
 from tokferry_server.settings import ConnectionSettings, Settings, TikTokSettings
@@ -33,8 +35,14 @@ async def assembled(
             for name, connection in settings.connections.items()
         }
         connections = Connections(settings.connections, forwarders)
+        draining = asyncio.Event()
         yield Server(
-            ForwardingService(connections=connections),
+            ForwardingService(
+                connections=connections,
+                dispatch=Dispatch(connections=connections),
+                draining=draining,
+            ),
+            draining=draining,
             tracer_provider=tracer_provider,
             reflection=reflection,
         )

@@ -11,6 +11,7 @@ from tokferry.v1 import (
 )
 from tokferry.v1 import Outcome as OutcomeMessage
 from tokferry_server.delivery.group import Parcel
+from tokferry_server.delivery.outbox.interface import Put, State
 from tokferry_server.delivery.result import DeliveryResult
 from tokferry_server.mapping.outcome import Drop, DropReason, MappedEvent, Outcome
 from tokferry_server.rpc.write_proto import write_drop, write_warnings
@@ -24,6 +25,13 @@ _WORST_FIRST = (
     OutcomeMessage.OUTCOME_DELIVERED,
     OutcomeMessage.OUTCOME_VALIDATED,
 )
+
+
+_STATES = {
+    State.PENDING: OutcomeMessage.OUTCOME_ACCEPTED,
+    State.DELIVERED: OutcomeMessage.OUTCOME_DELIVERED,
+    State.DEAD: OutcomeMessage.OUTCOME_REJECTED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +89,26 @@ def write_delivered(
     return written
 
 
+def write_stored(packed: Packed, puts: Sequence[Put]) -> list[EventResult]:
+    """Write what the outbox promises: accepted, or where the first copy stands."""
+    remaining = iter(puts)
+    written = []
+    for outcome in packed.outcomes:
+        deliveries = []
+        for mapped in outcome.events:
+            put = next(remaining)
+            deliveries.append(
+                Delivery(
+                    event=mapped.event.event,
+                    event_id=mapped.event.event_id or "",
+                    outcome=_STATES[put.state],
+                    duplicate=put.duplicate,
+                )
+            )
+        written.append(_event_result(outcome, deliveries))
+    return written
+
+
 def write_validated(packed: Packed) -> list[EventResult]:
     """Write what would be sent, for a call that only validates."""
     remaining = iter(packed.parcels)
@@ -106,6 +134,12 @@ def totals(results: Sequence[EventResult]) -> ForwardTotals:
         name = OutcomeMessage.Name(result.outcome).removeprefix("OUTCOME_").lower()
         setattr(counted, name, getattr(counted, name) + 1)
     return counted
+
+
+def add_totals(sums: ForwardTotals, totals: ForwardTotals) -> None:
+    """Add counts to running sums."""
+    for field, count in totals.ListFields():
+        setattr(sums, field.name, getattr(sums, field.name) + count)
 
 
 def _event_result(outcome: Outcome, deliveries: list[Delivery]) -> EventResult:

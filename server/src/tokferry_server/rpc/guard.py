@@ -28,8 +28,8 @@ class Guard(WrappingInterceptor):
     caller's data and goes nowhere; the log has its type and where it was raised.
     """
 
-    def __init__(self) -> None:
-        self.draining = False
+    def __init__(self, draining: asyncio.Event) -> None:
+        self._draining = draining
 
     def unary(
         self,
@@ -65,7 +65,7 @@ class Guard(WrappingInterceptor):
         return guarded
 
     def _check_open(self) -> None:
-        if self.draining:
+        if self._draining.is_set():
             raise CallError(
                 code=grpc.StatusCode.UNAVAILABLE,
                 reason=ErrorReason.ERROR_REASON_DRAINING,

@@ -1,6 +1,6 @@
 """Reads what a request carries: batches as typed messages, or as raw JSON."""
 
-from tokferry.v1 import ErrorReason, ForwardRequest, TransformRequest
+from tokferry.v1 import Chunk, ErrorReason, ForwardRequest, TransformRequest
 from tokferry_server.mparticle.model import Batch, Malformed
 from tokferry_server.mparticle.read_json import read_json
 from tokferry_server.mparticle.read_proto import read_proto
@@ -15,13 +15,7 @@ def read_batches(
     Raises:
         CallError: INVALID_ARGUMENT if there is no input, or none of it can be read.
     """
-    given = request.WhichOneof("input")
-    if given == "batches":
-        batches = read_proto(request.batches.batches)
-    elif given == "json":
-        batches = read_json(request.json)
-    else:
-        batches = []
+    batches = _read(request)
     if not batches:
         raise invalid(
             ErrorReason.ERROR_REASON_EMPTY_REQUEST,
@@ -37,3 +31,17 @@ def read_batches(
             ],
         )
     return batches
+
+
+def read_chunk(chunk: Chunk) -> list[Batch | Malformed]:
+    """Give a chunk's batches; what cannot be read has its result like the others."""
+    return _read(chunk)
+
+
+def _read(
+    carrier: TransformRequest | ForwardRequest | Chunk,
+) -> list[Batch | Malformed]:
+    given = carrier.WhichOneof("input")
+    if given == "batches":
+        return read_proto(carrier.batches.batches)
+    return read_json(carrier.json) if given == "json" else []

@@ -59,13 +59,14 @@ class Server:
         self,
         service: ForwardingService,
         *,
+        draining: asyncio.Event,
         tracer_provider: trace.TracerProvider | None = None,
         reflection: bool = False,
     ) -> None:
-        self._guard = Guard()
+        self._draining = draining
         self._health = HealthServicer()
         self._server = grpc.aio.server(
-            interceptors=[TracingInterceptor(tracer_provider), self._guard],
+            interceptors=[TracingInterceptor(tracer_provider), Guard(draining)],
             options=OPTIONS,
             maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS,
         )
@@ -95,7 +96,7 @@ class Server:
         """
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         await asyncio.sleep(notice_seconds)
-        self._guard.draining = True
+        self._draining.set()
         await self._server.stop(DRAIN_GRACE_SECONDS)
 
     async def wait(self) -> None:

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -25,9 +26,11 @@ from tokferry.v1 import (
 from tokferry.v1.forwarding_service_pb2_grpc import ForwardingServiceServicer
 from tokferry_server.mapping.transform import Transformer
 from tokferry_server.rpc import forwarding, limits
+from tokferry_server.rpc.chunk_stream import ChunkStream
 from tokferry_server.rpc.connections import Connections, with_test_code
 from tokferry_server.rpc.describe import describe
-from tokferry_server.rpc.errors import CallError, Violation, invalid
+from tokferry_server.rpc.dispatch import Dispatch, Errand
+from tokferry_server.rpc.errors import Violation, invalid
 from tokferry_server.rpc.inline_settings import read_settings
 from tokferry_server.rpc.read_request import read_batches
 from tokferry_server.rpc.slices import collect
@@ -45,10 +48,12 @@ class ForwardingService(ForwardingServiceServicer):
         self,
         *,
         connections: Connections,
-        clock: Callable[[], float] = time.time,
+        dispatch: Dispatch,
+        draining: asyncio.Event,
     ) -> None:
         self._connections = connections
-        self._clock = clock
+        self._dispatch = dispatch
+        self._draining = draining
 
     async def Transform(
         self, request: TransformRequest, context: Context
@@ -61,9 +66,10 @@ class ForwardingService(ForwardingServiceServicer):
         outcomes = await collect(transformer.transform(batches))
         wire = wire_format(transformer.connection.wire_format)
         results = (write_transform_result(outcome, wire) for outcome in outcomes)
-        return TransformResponse(
-            results=await collect(results), coverage=write_coverage(outcomes)
-        )
+        response = TransformResponse(results=await collect(results))
+        if request.explain:
+            response.coverage.CopyFrom(write_coverage(outcomes))
+        return response
 
     async def Forward(
         self, request: ForwardRequest, context: Context
@@ -71,52 +77,28 @@ class ForwardingService(ForwardingServiceServicer):
         """Deliver and say of each event what became of it."""
         started = time.monotonic()
         budget = limits.budget(context.time_remaining())
-        _check_mode(request)
-        settings = self._connections.get(request.connection)
-        transformer = self._connections.transformer(
-            request.connection, test_event_code=_test_code(request)
+        errand = Errand(
+            connection=request.connection,
+            mode=self._dispatch.mode(request.mode, DeliveryMode.DELIVERY_MODE_SYNC),
+            test_event_code=_test_code(request),
+            validate_only=request.validate_only,
+            label=request.label,
         )
+        self._dispatch.check(errand)
         batches = read_batches(request)
         limits.check_event_count(batches, limits.FORWARD_EVENTS)
-        outcomes = forwarding.drop_old(
-            await collect(transformer.transform(batches)),
-            max_age_seconds=settings.mapping.max_event_age_seconds,
-            now=self._clock(),
-        )
-        connection = transformer.connection
-        wire = wire_format(connection.wire_format)
-        packed = forwarding.pack(outcomes, connection.route, wire)
-        if request.validate_only:
-            results = forwarding.write_validated(packed)
-        else:
-            token = self._connections.access_token(request.connection)
-            forwarder = self._connections.forwarder(request.connection)
-            delivered = await forwarder.forward(
-                packed.parcels,
-                token,
-                key=request.connection,
-                deadline=started + budget,
-            )
-            results = forwarding.write_delivered(packed, delivered)
+        results = await self._dispatch.run(batches, errand, deadline=started + budget)
         return ForwardResponse(
-            results=results,
-            totals=forwarding.totals(results),
-            mode=DeliveryMode.DELIVERY_MODE_SYNC,
+            results=results, totals=forwarding.totals(results), mode=errand.mode
         )
 
     async def ForwardStream(
         self, request_iterator: AsyncIterator[ForwardStreamRequest], context: Context
     ) -> AsyncIterator[ForwardStreamResponse]:
-        """Refuse for now: bulk delivery is not built in this version."""
-        raise CallError(
-            code=grpc.StatusCode.UNIMPLEMENTED,
-            reason=ErrorReason.ERROR_REASON_NOT_IMPLEMENTED,
-            message=(
-                "ForwardStream is not available in this version; "
-                "call Forward with up to 1000 events at a time"
-            ),
-        )
-        yield ForwardStreamResponse()  # makes this an async generator
+        """Deliver chunk by chunk; replies come as chunks are done."""
+        stream = ChunkStream(self._dispatch, self._draining)
+        async for response in stream.run(request_iterator):
+            yield response
 
     async def DescribeConnection(
         self, request: DescribeConnectionRequest, context: Context
@@ -147,21 +129,3 @@ class ForwardingService(ForwardingServiceServicer):
 
 def _test_code(request: TransformRequest | ForwardRequest) -> str | None:
     return request.test_event_code if request.HasField("test_event_code") else None
-
-
-def _check_mode(request: ForwardRequest) -> None:
-    if request.mode == DeliveryMode.DELIVERY_MODE_DURABLE:
-        raise CallError(
-            code=grpc.StatusCode.FAILED_PRECONDITION,
-            reason=ErrorReason.ERROR_REASON_NO_OUTBOX,
-            message="no outbox is configured, and without one nothing is durable; "
-            "use mode SYNC",
-        )
-    if request.mode not in (
-        DeliveryMode.DELIVERY_MODE_UNSPECIFIED,
-        DeliveryMode.DELIVERY_MODE_SYNC,
-    ):
-        raise invalid(
-            ErrorReason.ERROR_REASON_INVALID_ARGUMENT,
-            [Violation("mode", "must be SYNC or DURABLE")],
-        )

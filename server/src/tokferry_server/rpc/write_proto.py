@@ -20,25 +20,13 @@ from tokferry.v1 import (
     WarningCode,
 )
 from tokferry.v1 import Warning as WarningMessage
+from tokferry_server.mapping.coverage import MATCH_KEYS, Coverage, match_keys
 from tokferry_server.mapping.outcome import Drop, MappedEvent, MappingWarning, Outcome
 from tokferry_server.tiktok.events_1 import to_legacy
 from tokferry_server.tiktok.model import Event
 from tokferry_server.tiktok.wire import WireFormat
 
-_MATCH_KEYS = {
-    "email": MatchKey.MATCH_KEY_EMAIL,
-    "phone": MatchKey.MATCH_KEY_PHONE,
-    "external_id": MatchKey.MATCH_KEY_EXTERNAL_ID,
-    "ttclid": MatchKey.MATCH_KEY_TTCLID,
-    "ttp": MatchKey.MATCH_KEY_TTP,
-    "ip": MatchKey.MATCH_KEY_IP,
-    "user_agent": MatchKey.MATCH_KEY_USER_AGENT,
-    "idfa": MatchKey.MATCH_KEY_IDFA,
-    "idfv": MatchKey.MATCH_KEY_IDFV,
-    "gaid": MatchKey.MATCH_KEY_GAID,
-    "last_name": MatchKey.MATCH_KEY_NAME,
-    "zip_code": MatchKey.MATCH_KEY_ADDRESS,
-}
+_MATCH_KEYS = {name: MatchKey.Value(f"MATCH_KEY_{name.upper()}") for name in MATCH_KEYS}
 _LISTS = ("email", "phone", "external_id")
 
 
@@ -81,30 +69,22 @@ def write_warnings(warnings: Iterable[MappingWarning]) -> list[WarningMessage]:
     ]
 
 
-def match_keys(event: Event) -> list["MatchKey.ValueType"]:
-    """Give the keys by which TikTok can match the event to a user."""
-    keys = [
-        key
-        for member, key in _MATCH_KEYS.items()
-        if event.user is not None and getattr(event.user, member) is not None
-    ]
-    if event.lead is not None and event.lead.lead_id is not None:
-        keys.append(MatchKey.MATCH_KEY_LEAD_ID)
-    return keys
+def write_match_keys(event: Event) -> list["MatchKey.ValueType"]:
+    """Write the keys by which TikTok can match the event to a user."""
+    return [_MATCH_KEYS[key] for key in match_keys(event)]
 
 
 def write_coverage(outcomes: Iterable[Outcome]) -> IdentifierCoverage:
     """Count, over all mapped events, how many carry each match key."""
-    events, counts = 0, dict.fromkeys(MatchKey.values(), 0)
+    coverage = Coverage()
     for outcome in outcomes:
         for mapped in outcome.events:
-            events += 1
-            for key in match_keys(mapped.event):
-                counts[key] += 1
+            coverage.add(mapped.event)
     return IdentifierCoverage(
-        events=events,
+        events=coverage.events,
         keys=[
-            KeyCoverage(key=key, events=count) for key, count in counts.items() if key
+            KeyCoverage(key=value, events=coverage.keys[key])
+            for key, value in _MATCH_KEYS.items()
         ],
     )
 
@@ -120,7 +100,7 @@ def _transformed(mapped: MappedEvent, wire: WireFormat) -> TransformedEvent:
             )
             for origin in mapped.origins
         ],
-        coverage=match_keys(mapped.event),
+        coverage=write_match_keys(mapped.event),
     )
     if wire.name == "events_1":
         legacy = msgspec.to_builtins(to_legacy(mapped.event, mapped.time_ms))
