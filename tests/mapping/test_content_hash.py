@@ -23,7 +23,11 @@ VECTORS = tomllib.loads(
 )["vector"]
 
 
-def ids_of(change: dict[str, Any], events: list[dict[str, Any]]) -> list[str | None]:
+def ids_of(
+    change: dict[str, Any],
+    events: list[dict[str, Any]],
+    event_type: str = "commerce_event",
+) -> list[str | None]:
     """Give the content hash of each event of a batch."""
     (read,) = read_json(json.dumps(batch(change, events)).encode())
     assert isinstance(read, Batch)
@@ -32,7 +36,7 @@ def ids_of(change: dict[str, Any], events: list[dict[str, Any]]) -> list[str | N
     for index, event in enumerate(read.events):
         assert isinstance(event, Event)
         assert event.data is not None
-        ids.append(content_hash(Scope(state, event.data, "commerce_event", index)))
+        ids.append(content_hash(Scope(state, event.data, event_type, index)))
     return ids
 
 
@@ -40,7 +44,10 @@ def ids_of(change: dict[str, Any], events: list[dict[str, Any]]) -> list[str | N
 def test_the_ids_are_frozen(vector: dict[str, Any]) -> None:
     twin = vector.get("twin", 0)
 
-    assert ids_of(vector["batch"], [vector["event"]] * (twin + 1))[twin] == vector["id"]
+    events = [vector["event"]] * (twin + 1)
+    ids = ids_of(vector["batch"], events, vector.get("type", "commerce_event"))
+
+    assert ids[twin] == vector["id"]
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["description"])
@@ -90,7 +97,7 @@ def test_the_same_event_in_two_batches_has_one_id() -> None:
         ({"custom_attributes": {}}, {"custom_attributes": []}),
         ({"session_id": 7}, {"session_id": "7"}),
         ({"event_num": "3"}, {"event_num": 3}),
-        ({"event_name": None}, {"event_name": " "}),
+        ({"event_name": None}, {"event_name": "eCommerce - Purchase"}),
         (
             {"product_action": {"total_amount": "5", "products": [{"price": "1.0"}]}},
             {"product_action": {"total_amount": 5.0, "products": [{"price": 1}]}},
@@ -109,7 +116,6 @@ def test_another_spelling_of_the_same_event_has_the_same_id(
         ({"mpid": 2}, {}),
         ({"user_identities": {"customer_id": "u1"}}, {}),
         ({}, {"timestamp_unixtime_ms": 1_700_000_000_124}),
-        ({}, {"event_name": "x"}),
         ({}, {"session_id": 7}),
         ({}, {"event_num": 7}),
         ({}, {"custom_attributes": {"a": "1"}}),

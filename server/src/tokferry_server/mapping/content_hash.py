@@ -57,13 +57,20 @@ def _content(scope: Scope, time_ms: int) -> dict[str, Any]:
     return _present(
         who=_who(scope),
         type=scope.event_type,
-        name=as_text(event.event_name) or as_text(event.screen_name),
+        name=_name(scope.event_type, event),
         time=time_ms,
         session=as_text(event.session_id) or as_text(event.session_uuid),
         number=as_text(event.event_num),
         attributes=_plain(event.custom_attributes),
         product_action=_product_action(event),
     )
+
+
+def _name(event_type: str, event: EventData) -> str | None:
+    """A commerce event's own name is mParticle's addition to what a sender sent."""
+    if event_type == "commerce_event":
+        return None
+    return as_text(event.event_name) or as_text(event.screen_name)
 
 
 def _who(scope: Scope) -> str | None:
