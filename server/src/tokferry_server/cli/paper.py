@@ -5,6 +5,9 @@ from collections.abc import Sequence
 
 import typer
 
+WITHOUT_TERMINAL = 120
+"""Columns that are printed to where no terminal says how many it has."""
+
 
 def on_terminal() -> bool:
     """Whether the output goes to a person."""
@@ -37,6 +40,14 @@ def say(text: str = "", *, end: str = "\n") -> None:
 def complain(message: str) -> None:
     """Say on the error output what is wrong."""
     typer.echo(message, err=True)
+
+
+def shown(text: str) -> str:
+    """Text that cannot steer the terminal: what is not printable is written out."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
 
 
 def _print_for_people(

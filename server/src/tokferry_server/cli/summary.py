@@ -7,10 +7,10 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from tokferry_server.cli.paper import WITHOUT_TERMINAL, shown
 from tokferry_server.cli.tally import Tally
 from tokferry_server.mapping.outcome import DropReason, WarningCode
 
-_WITHOUT_TERMINAL = 120
 _PERCENT = 100
 
 
@@ -18,14 +18,14 @@ def print_summary(tally: Tally) -> None:
     """Print what is sent, what is dropped and why, and who can be matched."""
     console = Console()
     if not console.is_terminal:
-        console = Console(width=_WITHOUT_TERMINAL)
+        console = Console(width=WITHOUT_TERMINAL)
     parts: list[Text | Table] = [
         _headline(tally),
         *_sent(tally),
         *_dropped(tally),
         *_warned(tally),
     ]
-    console.print(Group(*parts, *_identifiers(tally)))
+    console.print(Group(*parts, *_identifiers(tally), *_identifiers_by_file(tally)))
 
 
 def _headline(tally: Tally) -> Text:
@@ -39,7 +39,7 @@ def _headline(tally: Tally) -> Text:
 
 def _sent(tally: Tally) -> list[Table]:
     rows = [(name, number) for name, number in tally.sent.most_common()]
-    return _table("Sent", ("TikTok event", "events"), rows)
+    return counted_table("Sent", ("TikTok event", "events"), rows)
 
 
 def _dropped(tally: Tally) -> list[Table]:
@@ -51,7 +51,7 @@ def _dropped(tally: Tally) -> list[Table]:
             if reason.intended is intended
         ]
         columns = ("reason", "events", "first one, and what to do")
-        tables += _table(f"Dropped {title}", columns, rows)
+        tables += counted_table(f"Dropped {title}", columns, rows)
     return tables
 
 
@@ -61,34 +61,50 @@ def _warned(tally: Tally) -> list[Table]:
         for code, number in tally.warned.most_common()
     ]
     columns = ("warning", "events", "first one, and what it means")
-    return _table("Sent with a warning", columns, rows)
+    return counted_table("Sent with a warning", columns, rows)
 
 
 def _first(tally: Tally, key: DropReason | WarningCode, text: str) -> str:
     """Where it happened first (with the file if there are several), and a line."""
     place = tally.first[key]
     several = len({place.file for place in tally.first.values()}) > 1
-    file = f"{place.file}, " if several else ""
+    file = f"{shown(place.file)}, " if several else ""
     return f"{file}{place}: {place.field}\n{text}"
 
 
 def _identifiers(tally: Tally) -> list[Table]:
     total = tally.sent.total()
     rows = [
-        (name, tally.identifiers[name], f"{_share(tally.identifiers[name], total)} %")
+        (name, tally.identifiers[name], f"{share(tally.identifiers[name], total)} %")
         for name in tally.names
         if total
     ]
     title = "Identifiers in the events sent"
-    return _table(title, ("identifier", "events", "share"), rows)
+    return counted_table(title, ("identifier", "events", "share"), rows)
 
 
-def _share(part: int, whole: int) -> int:
+def _identifiers_by_file(tally: Tally) -> list[Table]:
+    """Shares for each file, if there are several."""
+    rows = [
+        (
+            shown(name),
+            one.events,
+            *(f"{share(one.identifiers[key], one.events)} %" for key in tally.names),
+        )
+        for name, one in tally.files.items()
+    ]
+    if len(rows) == 1:
+        return []
+    title = "Identifiers in the events sent, by file"
+    return counted_table(title, ("file", "events", *tally.names), rows)
+
+
+def share(part: int, whole: int) -> int:
     """Whole per cent, rounded down: 100 means all of them."""
     return part * _PERCENT // whole
 
 
-def _table(
+def counted_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]
 ) -> list[Table]:
     """A table if there is anything to show; numbers to the right."""
@@ -96,7 +112,8 @@ def _table(
         return []
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for index, column in enumerate(columns):
-        number = isinstance(rows[0][index], int) or column == "share"
+        cell = rows[0][index]
+        number = isinstance(cell, int) or str(cell).endswith(" %")
         table.add_column(column, justify="right" if number else "left", overflow="fold")
     for row in rows:
         cells = (f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row)

@@ -1,32 +1,20 @@
 """Counts what became of events: for the table, and for the exit code."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from tokferry_server.mapping.coverage import match_keys
 from tokferry_server.mapping.outcome import DropReason, Outcome, WarningCode
-from tokferry_server.tiktok.model import Event, User
 
-_NOBODY = User()
-_Present = Callable[[Event, User], object]
-_IDENTIFIERS: Mapping[str, _Present] = {
-    "email": lambda _, user: user.email,
-    "phone": lambda _, user: user.phone,
-    "external_id": lambda _, user: user.external_id,
-    "ttclid": lambda _, user: user.ttclid,
-    "ttp": lambda _, user: user.ttp,
-    "ip + user_agent": lambda _, user: user.ip and user.user_agent,
-    "idfa": lambda _, user: user.idfa,
-    "gaid": lambda _, user: user.gaid,
-    "idfv": lambda _, user: user.idfv,
-    "lead_id": lambda event, _: event.lead and event.lead.lead_id,
-}
+_WITH = " + "
 _BY_SOURCE = {
     "web": ("email", "phone", "external_id", "ttclid", "ttp", "ip + user_agent"),
     "app": ("email", "phone", "idfa", "gaid", "idfv", "ip + user_agent"),
     "offline": ("email", "phone"),
     "crm": ("email", "phone", "external_id", "lead_id"),
 }
+"""Event source → its identifiers; the address of a device counts with its agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +33,14 @@ class Place:
 
 
 @dataclass(slots=True)
+class Identified:
+    """How many TikTok events one file gave, and how many carry each identifier."""
+
+    events: int = 0
+    identifiers: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
 class Tally:
     """Counts of events; ``identifiers`` counts the TikTok events that carry each."""
 
@@ -54,6 +50,7 @@ class Tally:
     dropped: Counter[DropReason] = field(default_factory=Counter)
     warned: Counter[WarningCode] = field(default_factory=Counter)
     identifiers: Counter[str] = field(default_factory=Counter)
+    files: dict[str, Identified] = field(default_factory=dict)
     first: dict[DropReason | WarningCode, Place] = field(default_factory=dict)
 
     @property
@@ -76,14 +73,19 @@ class Tally:
             return
         for mapped in outcome.events:
             self.sent[mapped.event.event] += 1
-            user = mapped.event.user or _NOBODY
-            for name in self.names:
-                if _IDENTIFIERS[name](mapped.event, user):
-                    self.identifiers[name] += 1
+            self._identify(file, match_keys(mapped.event))
         for code in dict.fromkeys(warning.code for warning in outcome.warnings):
             self.warned[code] += 1
         for warning in outcome.warnings:
             self._note(warning.code, file, outcome, warning.field)
+
+    def _identify(self, file: str, carried: Collection[str]) -> None:
+        of_file = self.files.setdefault(file, Identified())
+        of_file.events += 1
+        for name in self.names:
+            if all(key in carried for key in name.split(_WITH)):
+                self.identifiers[name] += 1
+                of_file.identifiers[name] += 1
 
     def _note(
         self, key: DropReason | WarningCode, file: str, outcome: Outcome, path: str
