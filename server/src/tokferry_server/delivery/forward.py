@@ -5,16 +5,13 @@ import random as randomness
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from operator import attrgetter
-from typing import Final
 
-from tokferry_server.delivery.group import WIRE_FORMATS, Group, Item, Parcel, group
+from tokferry_server.delivery.caps import RequestCaps
+from tokferry_server.delivery.group import Group, Item, Parcel, group
 from tokferry_server.delivery.poster import Poster, check_token
 from tokferry_server.delivery.result import DeliveryResult
 from tokferry_server.delivery.shipment import Shipment, Time
 from tokferry_server.tiktok.answer import Answer
-from tokferry_server.tiktok.wire import Route
-
-_CAP_HOLDS_S: Final = 3600.0
 
 
 class Forwarder:
@@ -30,7 +27,7 @@ class Forwarder:
     ) -> None:
         self._transport = transport
         self._time = Time(clock=clock, sleep=sleep, random=random)
-        self._caps: dict[tuple[str, str], tuple[int, float]] = {}
+        self._caps = RequestCaps(clock)
 
     async def forward(
         self,
@@ -49,7 +46,7 @@ class Forwarder:
             ValueError: the token is not visible ASCII.
         """
         check_token(token)
-        groups = group(parcels, lambda route: self._cap(key, route))
+        groups = group(parcels, lambda route: self._caps.of(key, route))
         shipments = [self._shipment(one, token, key, deadline) for one in groups]
         if len(shipments) == 1:
             await shipments[0].run()
@@ -81,16 +78,6 @@ class Forwarder:
             post=post,
             time=self._time,
             deadline=deadline,
-            cap=lambda: self._cap(key, one.route),
-            lower_cap=lambda most: self._lower_cap(key, one.route, most),
+            cap=lambda: self._caps.of(key, one.route),
+            lower_cap=lambda most: self._caps.lower(key, one.route, most),
         )
-
-    def _cap(self, key: str, route: Route) -> int:
-        most = WIRE_FORMATS[route.wire_format].max_events
-        lower, until = self._caps.get((key, route.wire_format), (most, 0.0))
-        return min(most, lower) if self._time.clock() < until else most
-
-    def _lower_cap(self, key: str, route: Route, most: int) -> None:
-        lower = max(1, min(most, self._cap(key, route)))
-        until = self._time.clock() + _CAP_HOLDS_S
-        self._caps[key, route.wire_format] = (lower, until)

@@ -16,6 +16,9 @@ from tokferry_server.tiktok.reasons import DeliveryReason, Outcome
 from tokferry_server.tiktok.verdict import BatchAction, Verdict
 from tokferry_server.tiktok.verdicts import classify
 
+MOST_ISOLATION_REQUESTS: Final = 64
+"""For one batch; what is still unclear then waits for the next try."""
+
 _CUTS_IN_A_ROW: Final = 6
 _SUSPECT_FROM: Final = 50
 _SUSPECT_SHARE: Final = 0.9
@@ -53,6 +56,11 @@ class StoppedError(Exception):
     def __init__(self, verdict: Verdict) -> None:
         super().__init__(verdict.reason)
         self.verdict = verdict
+
+
+def stopped(reason: DeliveryReason) -> StoppedError:
+    """Give the error that ends an isolation for a reason of our own."""
+    return StoppedError(Verdict(outcome=Outcome.RETRYABLE, reason=reason, certain=True))
 
 
 class _Refusal(NamedTuple):

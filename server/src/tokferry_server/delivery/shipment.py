@@ -10,14 +10,17 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from tokferry_server.delivery.group import Group, Item, pack
-from tokferry_server.delivery.isolate import Isolation, StoppedError
+from tokferry_server.delivery.isolate import (
+    MOST_ISOLATION_REQUESTS,
+    Isolation,
+    stopped,
+)
 from tokferry_server.delivery.result import DeliveryResult, make_result
 from tokferry_server.tiktok.answer import Answer
 from tokferry_server.tiktok.reasons import DeliveryReason, Outcome
 from tokferry_server.tiktok.verdict import Verdict
 
 _TRIES: Final = 3
-_MOST_ISOLATION_REQUESTS: Final = 64
 _LEAST_TRY_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 60.0
 _BACKOFF_CAP_S: Final = 300.0
@@ -89,10 +92,10 @@ class Shipment:
         await Isolation(chunk, self._ask, self).run(answer)
 
     async def _ask(self, items: Sequence[Item]) -> Answer:
-        if self._isolations >= _MOST_ISOLATION_REQUESTS:
-            raise StoppedError(_left(DeliveryReason.ISOLATION_LIMIT))
+        if self._isolations >= MOST_ISOLATION_REQUESTS:
+            raise stopped(DeliveryReason.ISOLATION_LIMIT)
         if not self._fits(0.0):
-            raise StoppedError(_left(DeliveryReason.DEADLINE))
+            raise stopped(DeliveryReason.DEADLINE)
         self._isolations += 1
         return await self._send(items)
 
@@ -162,7 +165,3 @@ def _settle(items: Sequence[Item], result: DeliveryResult) -> None:
     for item in items:
         item.result = result
         item.waiting = False
-
-
-def _left(reason: DeliveryReason) -> Verdict:
-    return Verdict(outcome=Outcome.RETRYABLE, reason=reason, certain=True)
