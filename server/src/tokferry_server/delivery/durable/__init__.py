@@ -1,0 +1,1 @@
+"""DURABLE delivery: a worker that takes events from an outbox to TikTok."""

@@ -1,0 +1,84 @@
+"""What a worker must remember when it ends: the time, and who had to wait when.
+
+Waiting does not age an event; and a clock that was set back in between must not make
+an event seem younger than it is.
+"""
+
+import json
+import math
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+_EVERY_S: Final = 60.0
+_MOST_WAITS: Final = 1000
+_KEPT_S: Final = 60 * 86_400.0
+
+Wait = tuple[float, float]
+
+
+class Journal:
+    """Waits by connection, in Unix seconds; kept in a file if one is named.
+
+    ``seen`` is the latest time that was noted. A file that is missing or unreadable
+    counts as empty; errors of writing it come through as ``OSError``.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._ended: dict[str, list[Wait]] = {}
+        self._open: dict[str, float] = {}
+        self._written = -math.inf
+        self.seen = 0.0
+        if path is not None:
+            with suppress(FileNotFoundError, ValueError, TypeError, KeyError):
+                self._load(json.loads(path.read_text()))
+
+    def note(self, connection: str, *, waits: bool, now: float) -> None:
+        """Note whether a connection has to wait from now on."""
+        if waits == (connection in self._open):
+            return
+        if waits:
+            self._open[connection] = now
+        else:
+            ended = self._ended.setdefault(connection, [])
+            ended.append((self._open.pop(connection), now))
+            _shorten(ended, now)
+        self._written = -math.inf
+
+    def waited(self, connection: str, since: float, until: float) -> float:
+        """Give the seconds that a connection had to wait between two times."""
+        total = 0.0
+        for start, end in reversed(self._ended.get(connection, ())):
+            if end <= since:
+                break
+            total += max(0.0, min(end, until) - max(start, since))
+        start = self._open.get(connection, math.inf)
+        return total + max(0.0, until - max(start, since))
+
+    def keep(self, now: float) -> None:
+        """Write the file if anything changed, else once a minute."""
+        self.seen = max(self.seen, now)
+        if self._path is None or now - self._written < _EVERY_S:
+            return
+        self._written = now
+        new = self._path.with_suffix(".new")
+        members = {"seen": self.seen, "waits": self._ended, "open": self._open}
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new.write_text(json.dumps(members))
+        new.replace(self._path)
+
+    def _load(self, members: Any) -> None:
+        self.seen = float(members["seen"])
+        for connection, waits in members["waits"].items():
+            self._ended[connection] = [(float(one), float(two)) for one, two in waits]
+        for connection, start in members["open"].items():
+            self._open[connection] = float(start)
+
+
+def _shorten(waits: list[Wait], now: float) -> None:
+    """Forget what is too old to matter, and join the oldest if there are too many."""
+    while waits and waits[0][1] < now - _KEPT_S:
+        del waits[0]
+    if len(waits) > _MOST_WAITS:
+        waits[:2] = [(waits[0][0], waits[1][1])]
