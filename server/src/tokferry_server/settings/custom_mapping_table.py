@@ -12,7 +12,7 @@ from tokferry_server.mapping.custom.model import (
 )
 from tokferry_server.mapping.rules.texts import as_text
 from tokferry_server.mparticle.model import Product
-from tokferry_server.settings.table import NotEmpty, Table
+from tokferry_server.settings.table import Table
 from tokferry_server.settings.values import Text, one_of, refuse
 
 EVENT_TYPES = (
@@ -70,7 +70,8 @@ def _as_one(value: Any) -> Any:
     return as_text(value) if isinstance(value, int | float) else value
 
 
-_Texts = Annotated[list[Text], BeforeValidator(_as_texts), NotEmpty]
+_Texts = Annotated[list[Text], BeforeValidator(_as_texts)]
+"""An empty list takes any value that is there."""
 _ProductField = Annotated[str, one_of(*_PRODUCT_FIELDS)]
 
 

@@ -1,6 +1,6 @@
 """Makes the TikTok properties of an event by one custom mapping."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tokferry_server.mapping import commerce
@@ -8,6 +8,7 @@ from tokferry_server.mapping.custom.compile import Compiled, Setter
 from tokferry_server.mapping.native import Listed
 from tokferry_server.mapping.outcome import Drop, DropReason
 from tokferry_server.mapping.scope import Scope
+from tokferry_server.mapping.table import Step
 
 Properties = dict[str, Any]
 
@@ -33,11 +34,9 @@ def _properties(
 ) -> Properties | Drop:
     properties: Properties = {}
     contents: list[dict[str, Any]] = []
-    if scope.event_type == "commerce_event":
-        for step in compiled.commerce_steps:
-            value = step.value(scope)
-            if value is not None:
-                properties[step.member] = value
+    is_commerce = scope.event_type == "commerce_event"
+    if is_commerce:
+        _run(compiled.commerce_steps, properties, scope)
         contents = commerce.list_contents(compiled.product_steps, products, scope)
     scope.product = products[0][1] if products else None
     scope.mapping = compiled.mapping.name
@@ -45,9 +44,18 @@ def _properties(
     scope.mapping = None
     if missing is not None:
         return Drop(DropReason.MISSING_REQUIRED_PROPERTY, missing.path)
+    if not is_commerce and any("content_id" in members for members in contents):
+        _run(compiled.content_type_steps, properties, scope)
     _keep_last_origins(scope)
     commerce.finish(properties, contents, products, scope)
     return properties
+
+
+def _run(steps: Iterable[Step], properties: Properties, scope: Scope) -> None:
+    for step in steps:
+        value = step.value(scope)
+        if value is not None:
+            properties[step.member] = value
 
 
 def _unset(

@@ -60,6 +60,11 @@ class Compiled:
     commerce_steps: tuple[Step, ...]
     product_steps: tuple[Step, ...]
 
+    @property
+    def content_type_steps(self) -> tuple[Step, ...]:
+        """The row that goes with the products' ids, whatever the event."""
+        return _kept(self.commerce_steps, {"content_type"})
+
 
 def compile_mapping(
     mapping: CustomMapping, commerce: Iterable[Step], products: Iterable[Step]

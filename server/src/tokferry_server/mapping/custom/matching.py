@@ -75,8 +75,11 @@ def _all_met(conditions: Values, attributes: Any) -> bool:
 
 
 def _one_met(value: Any, wanted: tuple[str, ...]) -> bool:
-    values = value if isinstance(value, list) else [value]
-    return any(_comparable(one) in wanted for one in values)
+    """Whether a value is one of those wanted; if none is named, any will do."""
+    values = [
+        _comparable(one) for one in (value if isinstance(value, list) else [value])
+    ]
+    return any(one in wanted if wanted else one is not None for one in values)
 
 
 def _comparable(value: Any) -> str | None:
