@@ -8,12 +8,14 @@ import argparse
 import sys
 from pathlib import Path
 
+from custom_mappings_page import custom_mappings_page
 from mapping_page import mapping_page
 from reasons_page import reasons_page
 from settings_page import settings_page
 
 FOLDER = Path(__file__).resolve().parents[1]
 PAGES = {
+    "custom-mappings.md": custom_mappings_page,
     "mapping.md": mapping_page,
     "reasons.md": reasons_page,
     "settings.md": settings_page,
