@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from tokferry_server.cli.check import check
 from tokferry_server.cli.demo import demo
+from tokferry_server.cli.explain import explain
 from tokferry_server.cli.fields import fields
 from tokferry_server.cli.reasons import reasons
 from tokferry_server.cli.sample import sample
@@ -43,7 +44,18 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Deliver mParticle events to TikTok's Events API.",
 )
-for command in (check, transform, sample, fields, reasons, sandbox, serve, demo):
+_COMMANDS = (
+    check,
+    transform,
+    explain,
+    sample,
+    fields,
+    reasons,
+    sandbox,
+    serve,
+    demo,
+)
+for command in _COMMANDS:
     app.command()(command)
 
 

@@ -12,6 +12,7 @@ from tokferry_server.cli.tally import Tally
 from tokferry_server.mapping.outcome import DropReason, WarningCode
 
 _PERCENT = 100
+_NONE = "–"  # noqa: RUF001  as people write it
 
 
 def print_summary(tally: Tally) -> None:
@@ -75,7 +76,7 @@ def _first(tally: Tally, key: DropReason | WarningCode, text: str) -> str:
 def _identifiers(tally: Tally) -> list[Table]:
     total = tally.sent.total()
     rows = [
-        (name, tally.identifiers[name], f"{share(tally.identifiers[name], total)} %")
+        (name, tally.identifiers[name], per_cent(tally.identifiers[name], total))
         for name in tally.names
         if total
     ]
@@ -89,23 +90,23 @@ def _identifiers_by_file(tally: Tally) -> list[Table]:
         (
             shown(name),
             one.events,
-            *(f"{share(one.identifiers[key], one.events)} %" for key in tally.names),
+            *(per_cent(one.identifiers[key], one.events) for key in tally.names),
         )
         for name, one in tally.files.items()
     ]
-    if len(rows) == 1:
+    if len(rows) == 1 or not tally.sent:
         return []
     title = "Identifiers in the events sent, by file"
     return counted_table(title, ("file", "events", *tally.names), rows)
 
 
-def share(part: int, whole: int) -> int:
+def per_cent(part: int, whole: int) -> str:
     """Whole per cent, rounded down: 100 means all of them."""
-    return part * _PERCENT // whole
+    return f"{part * _PERCENT // whole} %" if whole else _NONE
 
 
 def counted_table(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]
+    title: str | None, columns: Sequence[str], rows: Sequence[Sequence[object]]
 ) -> list[Table]:
     """A table if there is anything to show; numbers to the right."""
     if not rows:
@@ -113,7 +114,7 @@ def counted_table(
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for index, column in enumerate(columns):
         cell = rows[0][index]
-        number = isinstance(cell, int) or str(cell).endswith(" %")
+        number = isinstance(cell, int) or str(cell).endswith((" %", _NONE))
         table.add_column(column, justify="right" if number else "left", overflow="fold")
     for row in rows:
         cells = (f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row)

@@ -66,6 +66,7 @@ class Tally:
     def add(self, file: str, outcome: Outcome) -> None:
         """Count one outcome; warnings of dropped events are not counted."""
         self.read += 1
+        self.files.setdefault(file, Identified())
         if outcome.drop is not None:
             reason = outcome.drop.reason
             self.dropped[reason] += 1
@@ -80,7 +81,7 @@ class Tally:
             self._note(warning.code, file, outcome, warning.field)
 
     def _identify(self, file: str, carried: Collection[str]) -> None:
-        of_file = self.files.setdefault(file, Identified())
+        of_file = self.files[file]
         of_file.events += 1
         for name in self.names:
             if all(key in carried for key in name.split(_WITH)):
