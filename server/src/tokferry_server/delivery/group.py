@@ -4,7 +4,7 @@ than needed.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Generic, Protocol, TypeVar
 
 from tokferry_server.delivery.result import NOT_SENT, DeliveryResult
 from tokferry_server.tiktok.events_1 import EVENTS_1
@@ -54,10 +54,22 @@ class Group:
         return WIRE_FORMATS[self.route.wire_format]
 
 
+class Encoded(Protocol):
+    """Whatever has the finished JSON of one event."""
+
+    @property
+    def body(self) -> bytes:
+        """The JSON."""
+        ...
+
+
+One = TypeVar("One", bound=Encoded)
+
+
 @dataclass(slots=True)
-class _Bin:
+class _Bin(Generic[One]):
     size: int
-    items: list[Item] = field(default_factory=list)
+    items: list[One] = field(default_factory=list)
 
 
 def group(parcels: Iterable[Parcel], most: Callable[[Route], int]) -> list[Group]:
@@ -73,15 +85,15 @@ def group(parcels: Iterable[Parcel], most: Callable[[Route], int]) -> list[Group
     ]
 
 
-def pack(route: Route, items: Sequence[Item], most: int) -> list[list[Item]]:
+def pack(route: Route, items: Sequence[One], most: int) -> list[list[One]]:
     """Cut the events of one route into requests, by first fit in their order.
 
     Each has at most ``most`` events and MAX_REQUEST_BYTES, but for a lone event that is
     longer by itself.
     """
     empty = _frame(route)
-    open_bins: list[_Bin] = []
-    packed: list[list[Item]] = []
+    open_bins: list[_Bin[One]] = []
+    packed: list[list[One]] = []
     for item in items:
         size = len(item.body) + 1
         chosen = next(
