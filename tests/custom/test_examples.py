@@ -12,6 +12,7 @@ from tokferry_server.mapping.transform import Transformer
 from tokferry_server.mparticle.read_json import read_json
 from tokferry_server.sandbox.strict import first_problem
 from tokferry_server.settings import settings_from_mapping
+from tokferry_server.settings.as_toml import as_toml
 from tokferry_server.tiktok.formats import wire_format
 
 FOLDER = Path(__file__).parents[2] / "server" / "docs" / "examples"
@@ -124,6 +125,16 @@ def test_what_an_example_sends_is_taken_by_a_strict_reader(name: str) -> None:
             event = wire.encode_event(mapped.event, mapped.time_ms)
             body = wire.encode_request(connection.route, [event])
             assert first_problem(wire.path(1), body) is None
+
+
+@each_example
+def test_the_settings_of_an_example_load_again_as_they_are_printed(name: str) -> None:
+    tables = tomllib.loads(EXAMPLES[name]["mapping"])
+    tables["connections"]["shop"]["pixel_id"] = "C4EXAMPLE"
+    settings = settings_from_mapping(tables)
+    again = settings_from_mapping(tomllib.loads(as_toml(settings)))
+
+    assert again.connections == settings.connections
 
 
 def test_there_are_twenty_examples_and_each_mapping_is_used() -> None:
