@@ -108,7 +108,11 @@ class Reschedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Death:
-    """A row that is given up: why, with TikTok's code and a scrubbed message."""
+    """A row that is given up: why, with TikTok's code and a scrubbed message.
+
+    ``attempts`` and ``first_ambiguous_at`` say what its last attempt added to the row,
+    ``None`` that it added nothing. An ambiguity that the row has already stays.
+    """
 
     id: int
     reason: str
@@ -116,6 +120,8 @@ class Death:
     message: str = ""
     field: str | None = None
     request_id: str | None = None
+    attempts: int | None = None
+    first_ambiguous_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

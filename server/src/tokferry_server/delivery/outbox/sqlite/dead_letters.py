@@ -1,0 +1,182 @@
+"""Lists, counts, replays, purges and expires dead letters, a slice at a time.
+
+A filter may have to walk over a million rows: a slice is one turn of the writer thread,
+so that what the service itself wants to write does not wait for long.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tokferry_server.delivery.outbox.interface import (
+    KNOWN_KEY_SECONDS,
+    DeadFilter,
+    DeadRow,
+    Replay,
+)
+from tokferry_server.delivery.outbox.sqlite.counts import Count
+from tokferry_server.delivery.outbox.sqlite.puts import first_copies
+from tokferry_server.delivery.outbox.sqlite.rows import (
+    COLUMNS,
+    KEY_BYTES,
+    READ_DEAD,
+    read_dead,
+)
+from tokferry_server.delivery.outbox.sqlite.store import Store
+
+DEAD_SECONDS: Final = 30 * 86_400.0
+MOST_REPLAYS: Final = 3
+
+_SLICE: Final = 2_000
+
+_ASKED: Final = "id IN (SELECT value FROM json_each(?))"
+_WALK: Final = "SELECT id FROM dead WHERE id > ? ORDER BY id LIMIT ?"
+_CHOSEN: Final = """
+(?1 IS NULL OR id IN (SELECT value FROM json_each(?1)))
+AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR reason = ?3)
+AND (?4 IS NULL OR code = ?4) AND (?5 IS NULL OR label = ?5)
+AND (?6 IS NULL OR died >= ?6) AND (?7 IS NULL OR died < ?7)
+AND id > ?8 AND id <= ?9
+"""
+_LIST: Final = f"SELECT {READ_DEAD} FROM dead WHERE {_CHOSEN} ORDER BY id LIMIT ?10"  # noqa: S608
+_COUNT: Final = f"SELECT reason, count(*) FROM dead WHERE {_CHOSEN} GROUP BY reason"  # noqa: S608
+_SIZES: Final = f"""
+SELECT id, connection, size FROM dead WHERE {_CHOSEN} ORDER BY id LIMIT ?10
+"""  # noqa: S608
+_REPLAYABLE: Final = f"""
+SELECT id, connection, size, first_ambiguous_at, replays, mark
+FROM dead WHERE {_CHOSEN} ORDER BY id LIMIT ?10
+"""  # noqa: S608
+_REPLAY: Final = f"""
+INSERT INTO pending ({COLUMNS}) SELECT id, connection, route, event, event_id, time_ms,
+  label, sequence, batch, item, created, ?1, 0,
+  CASE WHEN first_ambiguous_at < ?2 THEN NULL ELSE first_ambiguous_at END,
+  max(0.0, ?1 - created), last_code, replays + 1, size, mark, body
+FROM dead WHERE id IN (SELECT value FROM json_each(?3))
+"""  # noqa: S608
+_REMOVE: Final = f"DELETE FROM dead WHERE {_ASKED}"  # noqa: S608
+_EXPIRED: Final = """
+SELECT id, connection, size FROM dead WHERE died <= ? ORDER BY died LIMIT ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Dead letters with ``after`` < id <= ``until``; ``last`` when none come behind."""
+
+    after: int
+    until: int
+    last: bool
+
+
+def next_slice(store: Store, after: int) -> Slice:
+    """Give the slice behind an id."""
+    ids = store.db.execute(_WALK, (after, _SLICE)).fetchall()
+    until = ids[-1][0] if ids else after
+    return Slice(after, until, len(ids) < _SLICE)
+
+
+def read(store: Store, chosen: DeadFilter, part: Slice, limit: int) -> list[DeadRow]:
+    """Give the chosen dead letters of a slice, by id."""
+    values = (*_values(store, chosen, part), limit)
+    rows = store.db.execute(_LIST, values).fetchall()
+    return [read_dead(row, store.names) for row in rows]
+
+
+def count(store: Store, chosen: DeadFilter, part: Slice) -> dict[str, int]:
+    """Count the chosen dead letters of a slice by reason."""
+    return dict(store.db.execute(_COUNT, _values(store, chosen, part)).fetchall())
+
+
+def purge(store: Store, chosen: DeadFilter, part: Slice) -> int:
+    """Delete the chosen dead letters of a slice."""
+    values = (*_values(store, chosen, part), _SLICE)
+    return _remove(store, store.db.execute(_SIZES, values).fetchall())
+
+
+def expire(store: Store) -> int:
+    """Delete dead letters after their thirty days; gives how many."""
+    if store.counts.total.dead == 0:
+        return 0
+    values = (store.clock() - DEAD_SECONDS, _SLICE)
+    return _remove(store, store.db.execute(_EXPIRED, values).fetchall())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayOrder:
+    """What the caller of a replay asked for."""
+
+    now: float
+    accept_double_count: bool
+    force: bool
+
+
+def replay(
+    store: Store, chosen: DeadFilter, part: Slice, limit: int, order: ReplayOrder
+) -> Replay:
+    """Put the chosen dead letters of a slice back, up to ``limit`` of them."""
+    store.in_replay()
+    values = (*_values(store, chosen, part), _SLICE)
+    rows = store.db.execute(_REPLAYABLE, values).fetchall()
+    firsts = first_copies(store, [row[5][:KEY_BYTES] for row in rows])
+    oldest = order.now - KNOWN_KEY_SECONDS
+    back: list[tuple[Any, ...]] = []
+    refused = exhausted = 0
+    for row in rows:
+        number, ambiguous_at, replays = row[0], row[3], row[4]
+        late = ambiguous_at is not None and ambiguous_at < oldest
+        first = firsts.get(row[5][:KEY_BYTES])
+        newer = first is not None and first.id != number
+        if len(back) >= limit:
+            break
+        if (late or newer) and not order.accept_double_count:
+            refused += 1
+        elif replays >= MOST_REPLAYS and not order.force:
+            exhausted += 1
+        else:
+            back.append(row)
+    _put_back(store, back, order.now)
+    return Replay(replayed=len(back), refused=refused, exhausted=exhausted)
+
+
+def _put_back(store: Store, rows: Sequence[tuple[Any, ...]], now: float) -> None:
+    if not rows:
+        return
+    ids = json.dumps([row[0] for row in rows])
+    store.db.execute(_REPLAY, (now, now - KNOWN_KEY_SECONDS, ids))
+    _remove(store, [row[:3] for row in rows])
+    store.keys.write({row[5][:KEY_BYTES]: row[0] for row in rows})
+    for _, connection, size, *_ in rows:
+        store.counts.add(connection, Count(rows=1, bytes=size))
+
+    def give_back() -> None:
+        for number, connection, *_ in rows:
+            store.claims.put_back(connection, (now, number))
+
+    store.afterwards.append(give_back)
+
+
+def _remove(store: Store, rows: Sequence[tuple[Any, ...]]) -> int:
+    if rows:
+        store.db.execute(_REMOVE, (json.dumps([number for number, _, _ in rows]),))
+    for _, connection, size in rows:
+        store.counts.add(connection, Count(dead=-1, dead_bytes=-size))
+    return len(rows)
+
+
+def _values(store: Store, chosen: DeadFilter, part: Slice) -> tuple[Any, ...]:
+    connection = None
+    if chosen.connection is not None:
+        connection = store.names.find(chosen.connection) or -1
+    return (
+        json.dumps(list(chosen.ids)) if chosen.ids else None,
+        connection,
+        chosen.reason,
+        chosen.code,
+        chosen.label,
+        chosen.since,
+        chosen.until,
+        part.after,
+        part.until,
+    )

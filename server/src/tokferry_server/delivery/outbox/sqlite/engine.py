@@ -1,0 +1,163 @@
+"""The outbox in one SQLite file: the calls of the service, done by a writer thread."""
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from tokferry_server.delivery.outbox.interface import (
+    Caps,
+    DeadFilter,
+    DeadRow,
+    Death,
+    Labelled,
+    NewRow,
+    OutboxError,
+    Put,
+    Replay,
+    Reschedule,
+    Row,
+    Stats,
+)
+from tokferry_server.delivery.outbox.sqlite import claiming, place, report, settling
+from tokferry_server.delivery.outbox.sqlite.dead_letters import ReplayOrder
+from tokferry_server.delivery.outbox.sqlite.slices import Slices
+from tokferry_server.delivery.outbox.sqlite.store import Clock
+from tokferry_server.delivery.outbox.sqlite.task import Kind
+from tokferry_server.delivery.outbox.sqlite.writer import Writer, forget
+
+
+class SqliteOutbox:
+    """An outbox engine. One process owns the file, one thread touches it."""
+
+    def __init__(self, path: Path, writer: Writer, owner: place.Ownership) -> None:
+        self.path = path
+        self._writer = writer
+        self._owner = owner
+        self._slices = Slices(writer)
+
+    @classmethod
+    async def open(
+        cls, path: Path, *, caps: Caps | None = None, clock: Clock = time.time
+    ) -> "SqliteOutbox":
+        """Open the file, or make it; recovers what a crash left behind.
+
+        ``clock`` gives Unix seconds.
+
+        Raises:
+            OutboxError: another process owns the file, it is of a later version, or its
+                folder is on a network, open to other users or not writable.
+        """
+        path = Path(os.path.abspath(path))  # noqa: ASYNC240, PTH100 - asks no disk
+        place.prepare(path)
+        owner = place.Ownership(path)
+        try:
+            place.create(path)
+            writer = Writer(asyncio.get_running_loop())
+            await writer.start(path, Caps() if caps is None else caps, clock)
+        except OutboxError:
+            owner.release()
+            raise
+        except Exception as error:
+            owner.release()
+            name = getattr(error, "sqlite_errorname", None) or type(error).__name__
+            raise OutboxError(
+                f"the outbox file {path} cannot be opened ({name}): look at the disk, "
+                "or choose another file"
+            ) from error
+        return cls(path, writer, owner)
+
+    async def put(self, rows: Sequence[NewRow]) -> list[Put]:
+        """Store rows, all or none; see the interface."""
+        return await self._writer.put(tuple(rows)) if rows else []
+
+    async def claim(self, connection: str, limit: int, now: float) -> list[Row]:
+        """Take due rows; see the interface. A cancelled call takes none."""
+        work = partial(claiming.claim, name=connection, limit=limit, now=now)
+        claimed = self._writer.submit(Kind.READ, work)
+        try:
+            return await asyncio.shield(claimed)
+        except asyncio.CancelledError:
+            claimed.add_done_callback(self._release)
+            raise
+
+    async def ready(self, now: float) -> dict[str, int]:
+        """Count due unclaimed rows per connection, up to 10,000 each."""
+        return await self._writer.submit(Kind.READ, partial(claiming.ready, now=now))
+
+    async def next_due(self) -> float | None:
+        """Give the earliest time at which an unclaimed row is due, or ``None``."""
+        return await self._writer.submit(Kind.READ, claiming.next_due)
+
+    async def settle(self, ids: Sequence[int], now: float) -> None:
+        """Remove delivered rows; on a full disk they are removed when there is room."""
+        chosen = tuple(ids)
+        work = partial(settling.settle, ids=chosen, now=now)
+        await self._writer.submit(Kind.HOLD, work, delivered=chosen)
+
+    async def reschedule(self, rows: Sequence[Reschedule]) -> None:
+        """Give claimed rows back; on a full disk they stay claimed until it is not."""
+        work = partial(settling.reschedule, rows=tuple(rows))
+        await self._writer.submit(Kind.HOLD, work)
+
+    async def kill(self, rows: Sequence[Death], now: float) -> None:
+        """Move claimed rows to the dead letters; see the interface."""
+        work = partial(settling.kill, deaths=tuple(rows), now=now)
+        await self._writer.submit(Kind.WRITE, work)
+
+    async def dead(
+        self, chosen: DeadFilter, *, limit: int, after: int = 0
+    ) -> list[DeadRow]:
+        """Give dead letters by id; see the interface."""
+        return await self._slices.read(chosen, limit, after)
+
+    async def count_dead(self, chosen: DeadFilter) -> dict[str, int]:
+        """Count dead letters by reason."""
+        return await self._slices.count(chosen)
+
+    async def replay(
+        self,
+        chosen: DeadFilter,
+        *,
+        now: float,
+        limit: int,
+        accept_double_count: bool = False,
+        force: bool = False,
+    ) -> Replay:
+        """Put dead letters back; each 2,000 walked are one commit."""
+        order = ReplayOrder(
+            now=now, accept_double_count=accept_double_count, force=force
+        )
+        return await self._slices.replay(chosen, limit, order)
+
+    async def purge(self, chosen: DeadFilter) -> int:
+        """Delete dead letters; each 2,000 walked are one commit."""
+        return await self._slices.purge(chosen)
+
+    async def labelled(self, label: str) -> Labelled:
+        """Give how the events of a label stand."""
+        work = partial(report.labelled, label=label)
+        return await self._writer.submit(Kind.READ, work)
+
+    async def stats(self) -> dict[str, Stats]:
+        """Give the counts of every connection that holds anything."""
+        return await self._writer.submit(Kind.READ, report.stats)
+
+    async def prune(self) -> None:
+        """Delete what is past its time now; it happens by itself, but later."""
+        while await self._writer.submit(Kind.WRITE, forget):
+            pass
+
+    async def close(self) -> None:
+        """Finish what was asked for, checkpoint and release the file."""
+        try:
+            await self._writer.close()
+        finally:
+            self._owner.release()
+
+    def _release(self, claimed: "asyncio.Future[list[Row]]") -> None:
+        if claimed.exception() is None:
+            ids = [row.id for row in claimed.result()]
+            self._writer.submit(Kind.READ, partial(claiming.release, ids=ids))

@@ -1,0 +1,72 @@
+"""What the writer thread works on: the open file and what it keeps in memory of it."""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from tokferry_server.delivery.failpoints import failpoint
+from tokferry_server.delivery.outbox.interface import Caps
+from tokferry_server.delivery.outbox.sqlite.claims import Claims
+from tokferry_server.delivery.outbox.sqlite.counts import count
+from tokferry_server.delivery.outbox.sqlite.known_keys import KnownKeys
+from tokferry_server.delivery.outbox.sqlite.names import Names
+from tokferry_server.delivery.outbox.sqlite.schema import connect
+from tokferry_server.delivery.outbox.sqlite.space import Space
+
+_PAGE_BYTES: Final = 4096
+
+Clock = Callable[[], float]
+
+
+class Store:
+    """One open outbox file. Used by one thread only.
+
+    ``unwritten`` are rows that were delivered but could not be removed yet, because the
+    disk is full; ``afterwards`` is done when the current transaction is committed.
+    """
+
+    def __init__(self, path: Path, caps: Caps, clock: Clock) -> None:
+        self.path = path
+        self.caps = caps
+        self.clock = clock
+        self.db: sqlite3.Connection = connect(path)
+        self.names = Names(self.db)
+        self.counts = count(self.db)
+        self.keys = KnownKeys(self.db)
+        self.claims = Claims()
+        self.space = Space(path, caps.min_free_share)
+        self.unwritten: set[int] = set()
+        self.afterwards: list[Callable[[], None]] = []
+        self.before_settle = failpoint("outbox.before_settle")
+        self.before_reschedule = failpoint("outbox.before_reschedule")
+        self.before_kill = failpoint("outbox.before_kill")
+        self.in_replay = failpoint("outbox.in_replay")
+        (self._next_id,) = self.db.execute("SELECT next_id FROM meta").fetchone()
+
+    def new_ids(self, number: int) -> range:
+        """Give ids that no row ever had; part of the current transaction."""
+        first = self._next_id
+        self._next_id += number
+        self.db.execute("UPDATE meta SET next_id = ?", (self._next_id,))
+        return range(first, self._next_id)
+
+    def reusable(self) -> int:
+        """Give the bytes inside the file that nothing uses."""
+        (pages,) = self.db.execute("PRAGMA freelist_count").fetchone()
+        return int(pages) * _PAGE_BYTES
+
+    def committed(self) -> None:
+        """Keep what the transaction changed in memory too."""
+        self.counts.keep()
+        effects, self.afterwards = self.afterwards, []
+        for effect in effects:
+            effect()
+
+    def roll_back(self) -> None:
+        """Undo the transaction, in the file and in memory."""
+        if self.db.in_transaction:
+            self.db.execute("ROLLBACK")
+        self.counts.undo()
+        self.afterwards.clear()
+        self.names.reload()
