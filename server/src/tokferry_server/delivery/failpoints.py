@@ -28,6 +28,8 @@ POINTS: Final = (
     "delivery.before_settle",
     "delivery.after_settle",
     "delivery.before_reschedule",
+    "delivery.before_kill",
+    "delivery.in_isolation",
     "delivery.in_drain",
 )
 """Every point there is. A misspelt one is an error, not a test that tests nothing."""

@@ -22,12 +22,13 @@ MOST_ISOLATION_REQUESTS: Final = 64
 _CUTS_IN_A_ROW: Final = 6
 _SUSPECT_FROM: Final = 50
 _SUSPECT_SHARE: Final = 0.9
-_SUSPECTED: Final = Verdict(
+SUSPECTED: Final = Verdict(
     outcome=Outcome.RETRYABLE,
     reason=DeliveryReason.CONNECTION_SUSPECTED,
     certain=True,
     pause=True,
 )
+"""The verdict when events fail so alike that their connection must be at fault."""
 
 Ask = Callable[[Sequence[Item]], Awaitable[Answer]]
 
@@ -206,11 +207,11 @@ class Isolation:
         refused = [refusal.item for refusal in self._refused.values()]
         if self._nothing_but_one_error():
             limit = stop is None or stop.reason is DeliveryReason.ISOLATION_LIMIT
-            verdict = _SUSPECTED if limit or stop is None else stop
+            verdict = SUSPECTED if limit or stop is None else stop
             self._book.postpone([*refused, *left], answer, verdict)
             return
         if self._nearly_all_alike():
-            self._book.postpone(refused, answer, _SUSPECTED)
+            self._book.postpone(refused, answer, SUSPECTED)
         else:
             for refusal in self._refused.values():
                 self._book.reject(*refusal)

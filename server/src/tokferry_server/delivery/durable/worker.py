@@ -1,0 +1,190 @@
+"""Takes events from the outbox to TikTok, for all connections, until it is stopped."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from tokferry_server.delivery.caps import RequestCaps
+from tokferry_server.delivery.durable.clock import Clock
+from tokferry_server.delivery.durable.connection import WorkerConnection
+from tokferry_server.delivery.durable.consignment import Consignment, Errand
+from tokferry_server.delivery.durable.describe import describe, held, waits
+from tokferry_server.delivery.durable.journal import Journal
+from tokferry_server.delivery.durable.lane import Admission, Lane
+from tokferry_server.delivery.durable.lanes import Lanes
+from tokferry_server.delivery.durable.pauses import PauseFolder
+from tokferry_server.delivery.durable.status import WorkerStatus
+from tokferry_server.delivery.durable.store import Store
+from tokferry_server.delivery.failpoints import failpoint
+from tokferry_server.delivery.outbox.interface import Outbox, OutboxError, Row
+
+_LONGEST_NAP_S: Final = 30.0
+_ROUND_UP_S: Final = 60.0
+_in_drain = failpoint("delivery.in_drain")
+
+
+class Worker:
+    """Delivers what the outbox holds; call ``wake`` whenever something was put.
+
+    ``connections`` may change while it runs. ``pool`` is the most requests at a time,
+    of which one connection gets half. ``poll``: seconds between two looks at tokens
+    and pauses that may have changed.
+    """
+
+    def __init__(  # noqa: PLR0913  keyword-only settings
+        self,
+        *,
+        outbox: Outbox,
+        connections: Mapping[str, WorkerConnection],
+        clock: Clock | None = None,
+        pauses: PauseFolder | None = None,
+        journal: Journal | None = None,
+        pool: int = 64,
+        poll: float = 1.0,
+    ) -> None:
+        self._outbox = outbox
+        self._journal = journal or Journal()
+        self._clock = clock or Clock(floor=self._journal.seen)
+        self._pauses = pauses
+        self._pool = pool
+        self._poll = poll
+        self._tasks: dict[asyncio.Task[None], Lane] = {}
+        self._next_round_up = 0.0
+        self._stopping = False
+        self._failure: Exception | None = None
+        self._news = asyncio.Event()
+        self._ended: asyncio.Event | None = None
+        store = Store(outbox, self._clock, lambda: self._stopping)
+        caps = RequestCaps(self._clock.monotonic)
+        self._lanes = Lanes(connections, outbox, store, self._clock, caps)
+        self._errand = Errand(
+            store=store,
+            clock=self._clock,
+            journal=self._journal,
+            caps=caps,
+            stopping=lambda: self._stopping,
+        )
+
+    async def run(self) -> None:
+        """Deliver until ``stop`` is called, then finish what is under way.
+
+        Raises:
+            OutboxBrokenError: the state of the disk is unknown; the process must stop.
+        """
+        self._ended = asyncio.Event()
+        try:
+            while not self._stopping and self._failure is None:
+                await self._look_around()
+                while await self._round():
+                    pass
+                await self._nap()
+            if self._failure is None:
+                await self._drain()
+        finally:
+            self._ended.set()
+        if self._failure is not None:
+            raise self._failure
+
+    def wake(self, *connections: str) -> None:
+        """Look for events that are due now: of these connections, or of all."""
+        lanes = self._lanes.by_name
+        for name in connections or lanes:
+            if name in lanes:
+                lanes[name].eager = True
+        self._news.set()
+
+    async def stop(self) -> None:
+        """Finish what is under way and leave the rest pending."""
+        self._stopping = True
+        self._news.set()
+        if self._ended is not None:
+            await self._ended.wait()
+
+    def status(self) -> WorkerStatus:
+        """Say how every connection stands."""
+        lanes = self._lanes.by_name.items()
+        return WorkerStatus(
+            connections={name: describe(lane, self._clock) for name, lane in lanes},
+            unknown=dict(self._lanes.unknown),
+        )
+
+    async def _look_around(self) -> None:
+        await self._lanes.follow({} if self._pauses is None else self._pauses.paused())
+        now = self._clock.now()
+        for name, lane in self._lanes.by_name.items():
+            self._journal.note(name, waits=waits(lane, self._clock), now=now)
+        self._journal.keep(now)
+        if self._clock.monotonic() >= self._next_round_up:
+            self._next_round_up = self._clock.monotonic() + _ROUND_UP_S
+            await self._lanes.round_up()
+
+    async def _round(self) -> bool:
+        """Give each connection in turn one request; say whether any was begun."""
+        begun = False
+        for lane in self._lanes.in_turn():
+            if not lane.chunks and lane.eager and self._admit(lane) is not None:
+                await self._lanes.claim(lane)
+            admission = self._admit(lane)
+            if admission is not None and lane.chunks:
+                self._begin(lane, admission)
+                begun = True
+        return begun
+
+    def _admit(self, lane: Lane) -> Admission | None:
+        if self._stopping or len(self._tasks) >= self._pool:
+            return None
+        return lane.admit(max(1, self._pool // 2))
+
+    def _begin(self, lane: Lane, admission: Admission) -> None:
+        rows = lane.chunks.popleft()
+        if admission.most is not None and len(rows) > admission.most:
+            lane.chunks.appendleft(rows[admission.most :])
+            rows = rows[: admission.most]
+        lane.begin(admission)
+        task = asyncio.create_task(self._deliver(lane, rows, admission))
+        self._tasks[task] = lane
+        task.add_done_callback(self._tasks.pop)
+
+    async def _deliver(
+        self, lane: Lane, rows: Sequence[Row], admission: Admission
+    ) -> None:
+        try:
+            await Consignment(lane, rows, admission, self._errand).run()
+        except Exception as error:  # noqa: BLE001  run() raises it
+            if not (self._stopping and isinstance(error, OutboxError)):
+                self._failure = error
+        finally:
+            lane.end(admission)
+            self._news.set()
+
+    async def _nap(self) -> None:
+        if not self._stopping and not self._news.is_set():
+            alarm = asyncio.create_task(self._ring(await self._until_next()))
+            try:
+                await self._news.wait()
+            finally:
+                alarm.cancel()
+        self._news.clear()
+
+    async def _ring(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        self.wake()
+
+    async def _until_next(self) -> float:
+        seconds = _LONGEST_NAP_S
+        due = await self._outbox.next_due()
+        if due is not None:
+            now = self._clock.now()
+            seconds = self._poll if due <= now else min(seconds, due - now)
+        lanes = self._lanes.by_name.values()
+        if self._pauses is not None or any(held(lane, self._clock) for lane in lanes):
+            seconds = min(seconds, self._poll)
+        return seconds
+
+    async def _drain(self) -> None:
+        _in_drain()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        for lane in list(self._lanes.by_name.values()):
+            await self._lanes.close(lane)
+        self._journal.keep(self._clock.now())
