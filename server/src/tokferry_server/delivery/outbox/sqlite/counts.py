@@ -1,6 +1,7 @@
 """How much is stored, per connection and in all, kept in memory beside the tables."""
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 
@@ -29,17 +30,18 @@ class Counts:
 
     total: Count = field(default_factory=Count)
     by_connection: dict[int, Count] = field(default_factory=dict)
-    _added: list[tuple[int, Count]] = field(default_factory=list)
+    _added: list[dict[int, Count]] = field(default_factory=list)
 
     def of(self, connection: int) -> Count:
         """Give the counts of one connection."""
         return self.by_connection.setdefault(connection, Count())
 
-    def add(self, connection: int, change: Count) -> None:
-        """Count what the current transaction changes."""
-        self._added.append((connection, change))
-        self.total.add(change)
-        self.of(connection).add(change)
+    def add(self, changes: dict[int, Count]) -> None:
+        """Count what the current transaction changes, by connection."""
+        self._added.append(changes)
+        for connection, change in changes.items():
+            self.total.add(change)
+            self.of(connection).add(change)
 
     def keep(self) -> None:
         """The transaction is committed."""
@@ -47,10 +49,21 @@ class Counts:
 
     def undo(self) -> None:
         """The transaction is rolled back."""
-        for connection, change in self._added:
-            self.total.add(change, -1)
-            self.of(connection).add(change, -1)
+        for changes in self._added:
+            for connection, change in changes.items():
+                self.total.add(change, -1)
+                self.of(connection).add(change, -1)
         self._added.clear()
+
+
+def tally(sizes: Iterable[tuple[int, int]]) -> dict[int, Count]:
+    """Count rows of given (connection number, size of the body) as ``rows``."""
+    found: dict[int, Count] = {}
+    for connection, size in sizes:
+        one = found.setdefault(connection, Count())
+        one.rows += 1
+        one.bytes += size
+    return found
 
 
 def count(connection: sqlite3.Connection) -> Counts:
@@ -59,14 +72,14 @@ def count(connection: sqlite3.Connection) -> Counts:
     for number, rows, size in connection.execute(
         "SELECT connection, count(*), sum(size) FROM pending GROUP BY connection"
     ):
-        counts.add(number, Count(rows=rows, bytes=size))
+        counts.add({number: Count(rows=rows, bytes=size)})
     for number, rows, size in connection.execute(
         "SELECT connection, count(*), sum(size) FROM dead GROUP BY connection"
     ):
-        counts.add(number, Count(dead=rows, dead_bytes=size))
+        counts.add({number: Count(dead=rows, dead_bytes=size)})
     for number, rows in connection.execute(
         "SELECT connection, count(*) FROM delivered GROUP BY connection"
     ):
-        counts.add(number, Count(delivered=rows))
+        counts.add({number: Count(delivered=rows)})
     counts.keep()
     return counts

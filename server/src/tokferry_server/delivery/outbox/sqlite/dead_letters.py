@@ -15,7 +15,7 @@ from tokferry_server.delivery.outbox.interface import (
     DeadRow,
     Replay,
 )
-from tokferry_server.delivery.outbox.sqlite.counts import Count
+from tokferry_server.delivery.outbox.sqlite.counts import Count, tally
 from tokferry_server.delivery.outbox.sqlite.puts import first_copies
 from tokferry_server.delivery.outbox.sqlite.rows import (
     COLUMNS,
@@ -147,8 +147,7 @@ def _put_back(store: Store, rows: Sequence[tuple[Any, ...]], now: float) -> None
     store.db.execute(_REPLAY, (now, now - KNOWN_KEY_SECONDS, ids))
     _remove(store, [row[:3] for row in rows])
     store.keys.write({row[5][:KEY_BYTES]: row[0] for row in rows})
-    for _, connection, size, *_ in rows:
-        store.counts.add(connection, Count(rows=1, bytes=size))
+    store.counts.add(tally((row[1], row[2]) for row in rows))
 
     def give_back() -> None:
         for number, connection, *_ in rows:
@@ -160,8 +159,13 @@ def _put_back(store: Store, rows: Sequence[tuple[Any, ...]], now: float) -> None
 def _remove(store: Store, rows: Sequence[tuple[Any, ...]]) -> int:
     if rows:
         store.db.execute(_REMOVE, (json.dumps([number for number, _, _ in rows]),))
-    for _, connection, size in rows:
-        store.counts.add(connection, Count(dead=-1, dead_bytes=-size))
+    fewer = tally((connection, size) for _, connection, size in rows)
+    store.counts.add(
+        {
+            key: Count(dead=-one.rows, dead_bytes=-one.bytes)
+            for key, one in fewer.items()
+        }
+    )
     return len(rows)
 
 

@@ -34,7 +34,7 @@ class SqliteOutbox:
 
     def __init__(self, path: Path, writer: Writer, owner: place.Ownership) -> None:
         self.path = path
-        self._writer = writer
+        self.writer = writer
         self._owner = owner
         self._slices = Slices(writer)
 
@@ -52,7 +52,21 @@ class SqliteOutbox:
         """
         path = Path(os.path.abspath(path))  # noqa: ASYNC240, PTH100 - asks no disk
         place.prepare(path)
-        owner = place.Ownership(path)
+        return await cls.open_owned(path, place.Ownership(path), caps, clock)
+
+    @classmethod
+    async def open_owned(
+        cls,
+        path: Path,
+        owner: place.Ownership,
+        caps: Caps | None = None,
+        clock: Clock = time.time,
+    ) -> "SqliteOutbox":
+        """Open a file whose lock is held already; gives the lock up when it fails.
+
+        Raises:
+            OutboxError: the file is of a later version, or cannot be used.
+        """
         try:
             place.create(path)
             writer = Writer(asyncio.get_running_loop())
@@ -71,12 +85,12 @@ class SqliteOutbox:
 
     async def put(self, rows: Sequence[NewRow]) -> list[Put]:
         """Store rows, all or none; see the interface."""
-        return await self._writer.put(tuple(rows)) if rows else []
+        return await self.writer.put(tuple(rows)) if rows else []
 
     async def claim(self, connection: str, limit: int, now: float) -> list[Row]:
         """Take due rows; see the interface. A cancelled call takes none."""
         work = partial(claiming.claim, name=connection, limit=limit, now=now)
-        claimed = self._writer.submit(Kind.READ, work)
+        claimed = self.writer.submit(Kind.READ, work)
         try:
             return await asyncio.shield(claimed)
         except asyncio.CancelledError:
@@ -85,27 +99,27 @@ class SqliteOutbox:
 
     async def ready(self, now: float) -> dict[str, int]:
         """Count due unclaimed rows per connection, up to 10,000 each."""
-        return await self._writer.submit(Kind.READ, partial(claiming.ready, now=now))
+        return await self.writer.submit(Kind.READ, partial(claiming.ready, now=now))
 
     async def next_due(self) -> float | None:
         """Give the earliest time at which an unclaimed row is due, or ``None``."""
-        return await self._writer.submit(Kind.READ, claiming.next_due)
+        return await self.writer.submit(Kind.READ, claiming.next_due)
 
     async def settle(self, ids: Sequence[int], now: float) -> None:
         """Remove delivered rows; on a full disk they are removed when there is room."""
         chosen = tuple(ids)
         work = partial(settling.settle, ids=chosen, now=now)
-        await self._writer.submit(Kind.HOLD, work, delivered=chosen)
+        await self.writer.submit(Kind.HOLD, work, delivered=chosen)
 
     async def reschedule(self, rows: Sequence[Reschedule]) -> None:
         """Give claimed rows back; on a full disk they stay claimed until it is not."""
         work = partial(settling.reschedule, rows=tuple(rows))
-        await self._writer.submit(Kind.HOLD, work)
+        await self.writer.submit(Kind.HOLD, work)
 
     async def kill(self, rows: Sequence[Death], now: float) -> None:
         """Move claimed rows to the dead letters; see the interface."""
         work = partial(settling.kill, deaths=tuple(rows), now=now)
-        await self._writer.submit(Kind.WRITE, work)
+        await self.writer.submit(Kind.WRITE, work)
 
     async def dead(
         self, chosen: DeadFilter, *, limit: int, after: int = 0
@@ -139,25 +153,29 @@ class SqliteOutbox:
     async def labelled(self, label: str) -> Labelled:
         """Give how the events of a label stand."""
         work = partial(report.labelled, label=label)
-        return await self._writer.submit(Kind.READ, work)
+        return await self.writer.submit(Kind.READ, work)
 
     async def stats(self) -> dict[str, Stats]:
         """Give the counts of every connection that holds anything."""
-        return await self._writer.submit(Kind.READ, report.stats)
+        return await self.writer.submit(Kind.READ, report.stats)
 
     async def prune(self) -> None:
         """Delete what is past its time now; it happens by itself, but later."""
-        while await self._writer.submit(Kind.WRITE, forget):
+        while await self.writer.submit(Kind.WRITE, forget):
             pass
 
     async def close(self) -> None:
         """Finish what was asked for, checkpoint and release the file."""
         try:
-            await self._writer.close()
+            await self.finish()
         finally:
             self._owner.release()
+
+    async def finish(self) -> None:
+        """Finish and checkpoint, but keep the lock."""
+        await self.writer.close()
 
     def _release(self, claimed: "asyncio.Future[list[Row]]") -> None:
         if claimed.exception() is None:
             ids = [row.id for row in claimed.result()]
-            self._writer.submit(Kind.READ, partial(claiming.release, ids=ids))
+            self.writer.submit(Kind.READ, partial(claiming.release, ids=ids))

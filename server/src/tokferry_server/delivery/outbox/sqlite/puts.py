@@ -12,6 +12,7 @@ from tokferry_server.delivery.outbox.interface import (
     Put,
     State,
 )
+from tokferry_server.delivery.outbox.sqlite.claims import Place
 from tokferry_server.delivery.outbox.sqlite.counts import Count
 from tokferry_server.delivery.outbox.sqlite.rows import (
     KEY_BYTES,
@@ -20,6 +21,8 @@ from tokferry_server.delivery.outbox.sqlite.rows import (
     new_values,
 )
 from tokferry_server.delivery.outbox.sqlite.store import Store
+
+_NEVER: Final[Place] = (float("inf"), 0)
 
 _FIRST_COPIES: Final = """
 SELECT id, 'pending', mark, NULL FROM pending
@@ -84,6 +87,7 @@ def _put(
         _check_caps(store, list(fresh.values()))
     ids = iter(store.new_ids(len(fresh)) if fresh else ())
     created = store.clock()
+    changes: dict[int, Count] = {}
     results = []
     for row, mark in zip(rows, marks, strict=True):
         key = mark[:KEY_BYTES]
@@ -94,13 +98,16 @@ def _put(
             accepted.keys[key] = first.id
             values = new_values(row, first.id, store.names, created, mark)
             accepted.values.append(values)
-            store.counts.add(values[1], Count(rows=1, bytes=len(row.body)))
+            added = changes.setdefault(values[1], Count())
+            added.rows += 1
+            added.bytes += len(row.body)
             results.append(Put(id=first.id, state=State.PENDING))
         else:
             changed = mark != first.mark
             results.append(
                 Put(id=first.id, state=first.state, duplicate=True, changed=changed)
             )
+    store.counts.add(changes)
     return results
 
 
@@ -157,5 +164,10 @@ def _check_connections(store: Store, rows: Sequence[NewRow], most: int) -> None:
 def _remember(store: Store, accepted: _Accepted, written: int) -> None:
     store.keys.wrote(written)
     store.keys.add(accepted.keys)
+    lowest: dict[int, Place] = {}
     for values in accepted.values:
-        store.claims.put_back(values[1], (values[11], values[0]))
+        place = (values[11], values[0])
+        if place < lowest.get(values[1], _NEVER):
+            lowest[values[1]] = place
+    for connection, place in lowest.items():
+        store.claims.put_back(connection, place)

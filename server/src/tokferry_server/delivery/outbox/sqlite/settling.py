@@ -11,7 +11,7 @@ from tokferry_server.delivery.outbox.interface import (
     Reschedule,
 )
 from tokferry_server.delivery.outbox.sqlite.claims import Claim
-from tokferry_server.delivery.outbox.sqlite.counts import Count
+from tokferry_server.delivery.outbox.sqlite.counts import Count, tally
 from tokferry_server.delivery.outbox.sqlite.rows import COLUMNS
 from tokferry_server.delivery.outbox.sqlite.store import Store
 
@@ -54,9 +54,12 @@ def settle(store: Store, ids: Sequence[int], now: float) -> None:
     asked = json.dumps(list(rows))
     store.db.execute(_DELIVERED, (now, asked))
     store.db.execute(_REMOVE, (asked,))
-    for claim in rows.values():
-        change = Count(rows=-1, bytes=-claim.size, delivered=1)
-        store.counts.add(claim.connection, change)
+    store.counts.add(
+        {
+            connection: Count(rows=-one.rows, bytes=-one.bytes, delivered=one.rows)
+            for connection, one in _tally(rows).items()
+        }
+    )
     store.afterwards.append(lambda: _gone(store, rows))
     forget_old(store, 2 * len(rows))
     forget_most(store, 2 * len(rows) + _SPARE_FORGOTTEN)
@@ -105,10 +108,17 @@ def kill(store: Store, deaths: Sequence[Death], now: float) -> None:
             _LAST, (death.attempts, death.code, death.first_ambiguous_at, death.id)
         )
     store.db.execute(_REMOVE, (json.dumps(list(chosen)),))
-    for claim in rows.values():
-        size = claim.size
-        change = Count(rows=-1, bytes=-size, dead=1, dead_bytes=size)
-        store.counts.add(claim.connection, change)
+    store.counts.add(
+        {
+            connection: Count(
+                rows=-one.rows,
+                bytes=-one.bytes,
+                dead=one.rows,
+                dead_bytes=one.bytes,
+            )
+            for connection, one in _tally(rows).items()
+        }
+    )
     store.afterwards.append(lambda: _gone(store, rows))
 
 
@@ -129,8 +139,8 @@ def _forget(store: Store, until: float, most: int) -> int:
     rows = store.db.execute(_OLDEST, (until, most)).fetchall()
     if rows:
         store.db.execute(_FORGET, (json.dumps([number for number, _ in rows]),))
-    for _, connection in rows:
-        store.counts.add(connection, Count(delivered=-1))
+    fewer = tally((connection, 0) for _, connection in rows)
+    store.counts.add({key: Count(delivered=-one.rows) for key, one in fewer.items()})
     return len(rows)
 
 
@@ -143,6 +153,10 @@ def _rows(store: Store, ids: Sequence[int]) -> dict[int, Claim]:
         for number, *values in store.db.execute(_READ, (json.dumps(asked),)):
             rows[number] = Claim(*values)
     return rows
+
+
+def _tally(rows: dict[int, Claim]) -> dict[int, Count]:
+    return tally((claim.connection, claim.size) for claim in rows.values())
 
 
 def _gone(store: Store, rows: dict[int, Claim]) -> None:

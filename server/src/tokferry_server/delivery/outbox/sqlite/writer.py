@@ -132,7 +132,11 @@ class Writer:
             forgotten = sum(outcome.value or 0 for outcome in outcomes)
 
     def _next(self, patience: float) -> tuple[list[Task], bool]:
-        """Wait for a task and give all that wait; True when the last one is reached."""
+        """Wait for a task and give all that wait; True when the last one is reached.
+
+        What comes while a commit runs forms the next one. To wait for more gains
+        nothing: measured with 0.5 and 2 ms, 1 to 16 callers.
+        """
         tasks: list[Task] = []
         with contextlib.suppress(queue.Empty):
             task = self._tasks.get(timeout=patience)

@@ -1,0 +1,186 @@
+"""Takes over the files that vanished workers left behind.
+
+Their rows move into this worker's file a thousand at a time: stored here first, then
+removed there. A crash between leaves both, and the next take-over finds them known by
+their keys. What does not fit under the caps stays for the next start.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from tokferry_server.delivery.outbox.interface import OutboxError, OutboxFullError
+from tokferry_server.delivery.outbox.sqlite import place, space
+from tokferry_server.delivery.outbox.sqlite.counts import Count
+from tokferry_server.delivery.outbox.sqlite.engine import SqliteOutbox
+from tokferry_server.delivery.outbox.sqlite.puts import first_copies
+from tokferry_server.delivery.outbox.sqlite.rows import COLUMNS, KEY_BYTES, insert
+from tokferry_server.delivery.outbox.sqlite.store import Store
+from tokferry_server.delivery.outbox.sqlite.task import Kind
+from tokferry_server.tiktok.wire import Route
+
+_SLICE: Final = 1_000
+_DEAD: Final = f"{COLUMNS}, died, reason, code, message, field, request_id"
+_TABLES: Final = {
+    "pending": COLUMNS,
+    "dead": _DEAD,
+    "delivered": "id, connection, at, mark",
+}
+_ROUTED: Final = ("pending", "dead")
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A row of another file: its values, and what its numbers stand for there."""
+
+    values: tuple[Any, ...]
+    connection: str
+    route: Route | None
+    mark: bytes
+
+
+@dataclass(slots=True)
+class Adopted:
+    """What was taken over; ``busy`` files have an owner, ``left`` ones did not fit."""
+
+    files: int = 0
+    pending: int = 0
+    dead: int = 0
+    delivered: int = 0
+    busy: int = 0
+    left: int = 0
+
+
+async def adopt_shards(folder: Path, into: SqliteOutbox) -> Adopted:
+    """Move the rows of every file in the folder that nobody owns into ``into``.
+
+    The files are those with the same ending as its own; emptied ones are deleted.
+
+    Raises:
+        OutboxError: such a file is no outbox, or of a later version.
+        OutboxBrokenError: a commit failed.
+    """
+    adopted = Adopted()
+    for path in sorted(folder.glob(f"*{into.path.suffix}")):  # noqa: ASYNC240 - few
+        if path.name == into.path.name:
+            continue
+        try:
+            owner = place.Ownership(path)
+        except OutboxError:
+            adopted.busy += 1
+            continue
+        shard = await SqliteOutbox.open_owned(path, owner)
+        try:
+            await _drain(shard, into, adopted)
+            await shard.finish()
+            _delete(path, owner)
+            adopted.files += 1
+        except OutboxFullError:
+            adopted.left += 1
+        finally:
+            await shard.close()
+    return adopted
+
+
+async def _drain(shard: SqliteOutbox, into: SqliteOutbox, adopted: Adopted) -> None:
+    for table in _TABLES:
+        rows = await shard.writer.submit(Kind.READ, partial(export, table=table))
+        while rows:
+            number = await into.writer.submit(
+                Kind.WRITE, partial(absorb, table=table, rows=rows)
+            )
+            setattr(adopted, table, getattr(adopted, table) + number)
+            ids = [row.values[0] for row in rows]
+            await shard.writer.submit(Kind.HOLD, partial(remove, table=table, ids=ids))
+            rows = await shard.writer.submit(Kind.READ, partial(export, table=table))
+
+
+def export(store: Store, table: str) -> list[Foreign]:
+    """Read the first rows of a table."""
+    query = f"SELECT {_TABLES[table]} FROM {table} ORDER BY id LIMIT ?"  # noqa: S608
+    mark = _TABLES[table].split(", ").index("mark")
+    routed = table in _ROUTED
+    return [
+        Foreign(
+            values,
+            store.names.connection_name(values[1]),
+            store.names.route_of(values[2]) if routed else None,
+            values[mark],
+        )
+        for values in store.db.execute(query, (_SLICE,)).fetchall()
+    ]
+
+
+def absorb(store: Store, table: str, rows: Sequence[Foreign]) -> int:
+    """Store rows of another file whose keys are not known here; gives how many."""
+    known = first_copies(store, [row.mark[:KEY_BYTES] for row in rows])
+    new = [row for row in rows if row.mark[:KEY_BYTES] not in known]
+    _check_caps(store, table, new)
+    if not new:
+        return 0
+    routed = table in _ROUTED
+    values = []
+    keys = {}
+    for row, number in zip(new, store.new_ids(len(new)), strict=True):
+        connection = store.names.connection(row.connection)
+        route = () if row.route is None else (store.names.route(row.route),)
+        rest = row.values[3:] if routed else row.values[2:]
+        values.append((number, connection, *route, *rest))
+        keys[row.mark[:KEY_BYTES]] = number
+    columns = _TABLES[table]
+    insert(store.db, f"{table} ({columns})", columns.count(",") + 1, values)
+    store.keys.write(keys)
+    _count(store, table, values)
+    return len(new)
+
+
+def remove(store: Store, table: str, ids: Sequence[int]) -> None:
+    """Delete rows that are stored elsewhere."""
+    store.db.execute(
+        f"DELETE FROM {table} WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608
+        (json.dumps(ids),),
+    )
+
+
+def _check_caps(store: Store, table: str, rows: Sequence[Foreign]) -> None:
+    total, caps = store.counts.total, store.caps
+    room = {
+        "pending": caps.max_rows - total.rows,
+        "dead": caps.max_dead - total.dead,
+        "delivered": caps.max_known_keys - total.delivered,
+    }
+    if len(rows) > room[table]:
+        raise OutboxFullError("the rows of another file do not fit under the caps")
+
+
+def _count(store: Store, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    size = COLUMNS.split(", ").index("size")
+    changes: dict[int, Count] = {}
+    for row in rows:
+        change = changes.setdefault(row[1], Count())
+        if table == "pending":
+            change.add(Count(rows=1, bytes=row[size]))
+        elif table == "dead":
+            change.add(Count(dead=1, dead_bytes=row[size]))
+        else:
+            change.add(Count(delivered=1))
+    store.counts.add(changes)
+    if table == "pending":
+        store.afterwards.append(lambda: _give_back(store, rows))
+
+
+def _give_back(store: Store, rows: Sequence[tuple[Any, ...]]) -> None:
+    for row in rows:
+        store.claims.put_back(row[1], (row[11], row[0]))
+
+
+def _delete(path: Path, owner: place.Ownership) -> None:
+    """Delete an emptied file; its lock is held, and goes last."""
+    for suffix in ("", "-wal", "-journal"):
+        path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
+    space.ballast_file(path).unlink(missing_ok=True)
+    owner.remove()
+    place.sync_folder(path.parent)
