@@ -15,7 +15,8 @@ _CRM: Final = ("crm",)
 _WEB_APP: Final = ("web", "app")
 _WEB_CRM: Final = ("web", "crm")
 _EVERY: Final = names.EVENT_SOURCES
-_DEVICE_ID: Final = r"[0-9a-f]{64}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+_DEVICE_ID: Final = r"[0-9a-f]{64}|[0-9A-Fa-f]{6,8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+"""Six digits at first are enough: TikTok's own example of a gaid has no more."""
 
 _text: Final = Member(check=checks.text)
 _number: Final = Member(check=checks.number)
