@@ -22,12 +22,19 @@ from tokferry_server.settings.table import SecretTable, Table
 INTRODUCTION = """\
 The settings file is TOML. `tokferry check FILE` says all at once what is wrong with
 one; a file that is wrong never starts a server. Relative paths start at the folder of
-the file.
+the file. `tokferry check --schema` prints a JSON schema of it, for editors: they then
+complete keys and names, show what each means, and mark most mistakes.
 
 A secret reference is `{ env = "NAME" }` or `{ file = "PATH" }`: a secret never stands
 in the file itself, and the file that holds it is read again when it changes.
 """
 MEANINGS = {
+    "server": "Says where the service listens, and for whom.",
+    "server.tls": "Names the files of TLS, in PEM form.",
+    "server.principals": "Names the callers, and what each may do.",
+    "outbox": "Says where accepted events wait. With this table they outlive a crash.",
+    "tiktok": "Says where TikTok is.",
+    "connections": "Holds the connections, each under its name.",
     "server.listen": "Holds address and port; port 0 takes a free one. Only loopback.",
     "server.state_dir": "Names the folder for what the server keeps.",
     "tiktok.base_url": "Says where TikTok is: https, or this machine if allowed.",
@@ -66,6 +73,21 @@ def settings_page() -> str:
     refused = zip(REFUSED, NOT_YET.values(), strict=True)
     lines += [f"- {_refused(key, only)}" for key, only in refused]
     return "\n".join([*lines, ""])
+
+
+def meanings() -> dict[str, str]:
+    """Give what every key means, and every table that has been given a meaning."""
+    found = {}
+    for place, model in _tables(File, ""):
+        for name, field in model.model_fields.items():
+            key, shown = f"{place}{name}", f"{place}{field.alias or name}"
+            if key in REFUSED:
+                continue
+            if name not in _inner_tables(model):
+                found[shown] = " ".join(_meaning(key))
+            elif (said := _said(key)) is not None:
+                found[shown] = said
+    return found
 
 
 def _tables(model: type[Table], place: str) -> Iterator[tuple[str, type[Table]]]:
@@ -120,10 +142,14 @@ def _meaning(key: str) -> Iterator[str]:
         yield "Has no effect in this version."
 
 
-def _comment(key: str) -> str:
+def _said(key: str) -> str | None:
     *places, member = key.replace(".NAME", "").replace("[]", "").split(".")
-    message = MESSAGES.get(places[-1], "")
-    comment = MEANINGS.get(key) or comments().get(f"tokferry.v1.{message}.{member}")
+    message = MESSAGES.get(places[-1], "") if places else ""
+    return MEANINGS.get(key) or comments().get(f"tokferry.v1.{message}.{member}")
+
+
+def _comment(key: str) -> str:
+    comment = _said(key)
     if comment is None:
         raise SystemExit(f"settings_page.py: say in MEANINGS what {key} means")
     return comment

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokferry_server.cli.paper import complain, say
-from tokferry_server.cli.settings import load_or_exit
+from tokferry_server.cli.paper import complain, print_json, say
+from tokferry_server.cli.settings import UNUSABLE, load_or_exit
 
 if TYPE_CHECKING:
     from tokferry_server.settings import ConnectionSettings
@@ -15,18 +15,36 @@ if TYPE_CHECKING:
 
 def check(
     settings: Annotated[
-        Path, typer.Argument(metavar="SETTINGS", help="The settings file.")
-    ],
+        Path | None, typer.Argument(metavar="SETTINGS", help="The settings file.")
+    ] = None,
     *,
     show: Annotated[
         bool,
         typer.Option("--print", help="Print the merged settings, without secrets."),
     ] = False,
+    schema: Annotated[
+        bool,
+        typer.Option(
+            "--schema", help="Print a JSON schema of settings files, for editors."
+        ),
+    ] = False,
 ) -> None:
     """Check a settings file.
 
+    With --schema none is needed: editors that know TOML (by Taplo) take the schema from
+    the file's first line, such as: #:schema ./settings.schema.json
+
     Exit code 0: it is right. 2: it is not; every problem is printed, one a line.
     """
+    if schema:
+        from tokferry_server.settings.schema import settings_schema
+
+        print_json(settings_schema())
+        return
+    if settings is None:
+        complain("name the settings file, or ask for its --schema")
+        raise typer.Exit(UNUSABLE)
+
     from tokferry_server.settings.advice import advice
     from tokferry_server.settings.as_toml import as_toml
 
