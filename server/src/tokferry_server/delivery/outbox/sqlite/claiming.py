@@ -1,5 +1,6 @@
 """Claims rows that are due, and tells which connections have any."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from tokferry_server.delivery.outbox.interface import Row
@@ -77,7 +78,7 @@ def next_due(store: Store) -> float | None:
     return min(times, default=None)
 
 
-def release(store: Store, ids: list[int]) -> None:
+def release(store: Store, ids: Sequence[int]) -> None:
     """Give claimed rows back as they are."""
     for number in ids:
         claim = store.claims.taken.get(number)

@@ -97,6 +97,7 @@ class Commits:
                     outcomes.append(Outcome(task, error=result))
                 else:
                     outcomes.append(Outcome(task, result))
+        store.sending.write_undone()
         self._before()
         store.db.execute("COMMIT")
         self._after()

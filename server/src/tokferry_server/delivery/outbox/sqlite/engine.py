@@ -105,6 +105,30 @@ class SqliteOutbox:
         """Give the earliest time at which an unclaimed row is due, or ``None``."""
         return await self.writer.submit(Kind.READ, claiming.next_due)
 
+    async def sending(self, ids: Sequence[int], at: float) -> None:
+        """Note that claimed rows are about to be posted; see the interface."""
+        work = partial(settling.sending, ids=tuple(ids), at=at)
+        await self.writer.submit(Kind.WRITE, work)
+
+    async def release(self, ids: Sequence[int]) -> None:
+        """Give claimed rows back as they were."""
+        work = partial(claiming.release, ids=list(ids))
+        await self.writer.submit(Kind.READ, work)
+
+    async def sending(self, ids: Sequence[int], at: float) -> None:
+        """Note that claimed rows are about to be posted; see the interface.
+
+        Raises:
+            OutboxFullError: the disk is full: they may not be posted.
+        """
+        work = partial(settling.note_sending, ids=tuple(ids), at=at)
+        await self.writer.submit(Kind.WRITE, work)
+
+    async def release(self, ids: Sequence[int]) -> None:
+        """Give claimed rows back as they were; writes nothing."""
+        work = partial(claiming.release, ids=tuple(ids))
+        await self.writer.submit(Kind.READ, work)
+
     async def settle(self, ids: Sequence[int], now: float) -> None:
         """Remove delivered rows; on a full disk they are removed when there is room."""
         chosen = tuple(ids)

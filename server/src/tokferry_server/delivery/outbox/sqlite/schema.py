@@ -68,6 +68,9 @@ CREATE TABLE dead (
 CREATE INDEX dead_size ON dead (connection, size);
 CREATE INDEX dead_died ON dead (died);
 CREATE INDEX dead_label ON dead (label, reason) WHERE label <> '';
+-- One record for the rows of a request that is on its way: at which time, and a JSON
+-- array of their ids.
+CREATE TABLE sending (id INTEGER PRIMARY KEY, at REAL NOT NULL, ids TEXT NOT NULL);
 -- What was delivered: mark is the key and a digest of the body, as in the rows.
 CREATE TABLE delivered (
   id INTEGER PRIMARY KEY, at REAL NOT NULL, connection INTEGER NOT NULL,
@@ -76,6 +79,8 @@ CREATE TABLE delivered (
 CREATE INDEX delivered_at ON delivered (at);
 -- May hold keys whose row is gone: only an id that is in another table counts.
 CREATE TABLE known (key BLOB PRIMARY KEY, id INTEGER NOT NULL) WITHOUT ROWID;
+-- Rows that were on their way to TikTok, as a JSON array of ids, and since when.
+CREATE TABLE sending (id INTEGER PRIMARY KEY, at REAL NOT NULL, ids TEXT NOT NULL);
 PRAGMA user_version = {VERSION};
 COMMIT;
 """  # noqa: S608

@@ -13,6 +13,7 @@ from tokferry_server.delivery.outbox.interface import (
 from tokferry_server.delivery.outbox.sqlite.claims import Claim
 from tokferry_server.delivery.outbox.sqlite.counts import Count, tally
 from tokferry_server.delivery.outbox.sqlite.rows import COLUMNS
+from tokferry_server.delivery.outbox.sqlite.sending import delete, insert
 from tokferry_server.delivery.outbox.sqlite.store import Store
 
 _MESSAGE_CHARACTERS: Final = 256
@@ -45,12 +46,28 @@ SELECT id, connection FROM delivered WHERE at <= ? ORDER BY at, id LIMIT ?
 _FORGET: Final = f"DELETE FROM delivered WHERE {_ASKED}"  # noqa: S608
 
 
+def sending(store: Store, ids: Sequence[int], at: float) -> None:
+    """Note that rows are about to be posted."""
+    numbers = list(_rows(store, ids))
+    if numbers:
+        empty = list(store.sending.empty)
+        delete(store.db, empty)
+        record = insert(store.db, numbers, at)
+
+        def noted() -> None:
+            store.sending.cleaned(empty)
+            store.sending.note(record, numbers)
+
+        store.afterwards.append(noted)
+
+
 def settle(store: Store, ids: Sequence[int], now: float) -> None:
     """Remove delivered rows, remember their keys, and forget as many that are old."""
     store.before_settle()
     rows = _rows(store, ids)
     if not rows:
         return
+    store.sending.undo(rows)
     asked = json.dumps(list(rows))
     store.db.execute(_DELIVERED, (now, asked))
     store.db.execute(_REMOVE, (asked,))
@@ -69,6 +86,7 @@ def reschedule(store: Store, rows: Sequence[Reschedule]) -> None:
     """Give rows back, due at their new time."""
     store.before_reschedule()
     known = _rows(store, [row.id for row in rows])
+    store.sending.undo(known)
     store.db.executemany(
         _RESCHEDULE,
         [
@@ -102,6 +120,7 @@ def kill(store: Store, deaths: Sequence[Death], now: float) -> None:
     if not chosen:
         return
     _check_caps(store, list(rows.values()))
+    store.sending.undo(rows)
     for death in chosen.values():
         store.db.execute(_KILL, (now, *_words(death), death.id))
         store.db.execute(
@@ -144,6 +163,12 @@ def _forget(store: Store, until: float, most: int) -> int:
     return len(rows)
 
 
+def note_sending(store: Store, ids: Sequence[int], at: float) -> None:
+    """Note rows that are about to be posted."""
+    record, new = store.sending.note(ids, at)
+    store.afterwards.append(lambda: store.sending.keep(record, new))
+
+
 def _rows(store: Store, ids: Sequence[int]) -> dict[int, Claim]:
     """Give what is known of those rows that are there; claimed ones are not read."""
     taken = store.claims.taken
@@ -161,6 +186,7 @@ def _tally(rows: dict[int, Claim]) -> dict[int, Count]:
 
 def _gone(store: Store, rows: dict[int, Claim]) -> None:
     store.claims.drop(rows)
+    store.sending.done_with(rows)
     store.unwritten.difference_update(rows)
 
 

@@ -12,6 +12,8 @@ from tokferry_server.delivery.outbox.sqlite.counts import count
 from tokferry_server.delivery.outbox.sqlite.known_keys import KnownKeys
 from tokferry_server.delivery.outbox.sqlite.names import Names
 from tokferry_server.delivery.outbox.sqlite.schema import connect
+from tokferry_server.delivery.outbox.sqlite.sending import Sending, recover
+from tokferry_server.delivery.outbox.sqlite.sending import Sending
 from tokferry_server.delivery.outbox.sqlite.space import Space
 
 _PAGE_BYTES: Final = 4096
@@ -31,6 +33,10 @@ class Store:
         self.caps = caps
         self.clock = clock
         self.db: sqlite3.Connection = connect(path)
+        recover(self.db)
+        self.sending = Sending()
+        self.sending = Sending(self.db)
+        self.sending.recover()
         self.names = Names(self.db)
         self.counts = count(self.db)
         self.keys = KnownKeys(self.db)
@@ -59,6 +65,7 @@ class Store:
     def committed(self) -> None:
         """Keep what the transaction changed in memory too."""
         self.counts.keep()
+        self.sending.committed()
         effects, self.afterwards = self.afterwards, []
         for effect in effects:
             effect()
@@ -68,5 +75,6 @@ class Store:
         if self.db.in_transaction:
             self.db.execute("ROLLBACK")
         self.counts.undo()
+        self.sending.rolled_back()
         self.afterwards.clear()
         self.names.reload()
