@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tokferry import AsyncClient
-from tokferry_server.assembly import assembled
+from tokferry_server.assembly import Assembled, assembled
 from tokferry_server.rpc.server import Server
 from tokferry_server.sandbox.server import Sandbox
 from tokferry_server.settings import settings_from_mapping
@@ -28,6 +28,7 @@ class Running:
     client: AsyncClient
     sandbox: Sandbox
     spans: InMemorySpanExporter
+    service: Assembled
     server: Server
     target: str
 
@@ -43,7 +44,10 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def start_with(
-            *, sandbox: dict[str, Any] | None = None, **settings: Any
+            *,
+            sandbox: dict[str, Any] | None = None,
+            outbox: dict[str, Any] | None = None,
+            **settings: Any,
         ) -> Running:
             running = await stack.enter_async_context(
                 Sandbox(token=TOKEN, **(sandbox or {}))
@@ -62,15 +66,18 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
                         },
                         "tokenless": {"pixel_id": PIXEL},
                     },
-                }
+                    **({} if outbox is None else {"outbox": outbox}),
+                },
+                folder=tmp_path,
             )
-            server = await stack.enter_async_context(
+            service = await stack.enter_async_context(
                 assembled(loaded, tracer_provider=provider)
             )
+            server = service.server
             port = await server.start("127.0.0.1:0")
             stack.push_async_callback(server.drain)
             target = f"127.0.0.1:{port}"
             client = await stack.enter_async_context(AsyncClient(target))
-            return Running(client, running, spans, server, target)
+            return Running(client, running, spans, service, server, target)
 
         yield start_with

@@ -1,51 +1,172 @@
 """The one place where settings become running objects."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 from opentelemetry import trace
 
+from tokferry_server.delivery.durable.connection import WorkerConnection
+from tokferry_server.delivery.durable.journal import Journal
+from tokferry_server.delivery.durable.pauses import PauseFolder
+from tokferry_server.delivery.durable.worker import Worker
 from tokferry_server.delivery.forward import Forwarder
+from tokferry_server.delivery.outbox.interface import Caps, Outbox
+from tokferry_server.delivery.outbox.sqlite import SqliteOutbox
+from tokferry_server.delivery.pace import AppPace, PacedPoster, TokenBucket
 from tokferry_server.delivery.poster import Timeouts
 from tokferry_server.delivery.transport import Transport
 from tokferry_server.rpc.connections import Connections
 from tokferry_server.rpc.dispatch import Dispatch
 from tokferry_server.rpc.server import Server
 from tokferry_server.rpc.service import ForwardingService
-from tokferry_server.settings import ConnectionSettings, Settings, TikTokSettings
+from tokferry_server.settings import (
+    ConnectionSettings,
+    OutboxSettings,
+    Settings,
+    TikTokSettings,
+)
 
 
-@contextlib.asynccontextmanager
+@dataclass(frozen=True, slots=True)
+class Durable:
+    """What makes events durable: the outbox, and the worker that empties it."""
+
+    outbox: Outbox
+    worker: Worker
+    pauses: PauseFolder
+    running: "asyncio.Task[None]"
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """A server ready to start, and what works behind it."""
+
+    server: Server
+    durable: Durable | None
+
+    async def failed(self) -> None:
+        """Return when the service cannot go on, by raising why; else never.
+
+        Raises:
+            OutboxBrokenError: the state of the disk is unknown.
+        """
+        if self.durable is None:
+            await asyncio.Event().wait()
+        else:
+            await asyncio.shield(self.durable.running)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """The connections' ways to TikTok, and the paces of the apps they share."""
+
+    transports: Mapping[str, Transport]
+    paces: Mapping[str, AppPace]
+    connections: Connections = field(repr=False)
+
+
+@asynccontextmanager
 async def assembled(
     settings: Settings,
     *,
     tracer_provider: trace.TracerProvider | None = None,
     reflection: bool = False,
-) -> AsyncIterator[Server]:
-    """Give a server, ready to start; on leaving, requests to TikTok are waited for."""
-    async with contextlib.AsyncExitStack() as stack:
-        forwarders = {
-            name: Forwarder(
-                await stack.enter_async_context(
-                    _transport(settings.tiktok, connection, tracer_provider)
-                )
+) -> AsyncIterator[Assembled]:
+    """Give a service; on leaving, what is under way to TikTok is waited for.
+
+    Raises:
+        OutboxError: the outbox cannot be opened.
+    """
+    async with AsyncExitStack() as stack:
+        lines = await _lines(settings, stack, tracer_provider)
+        durable = None
+        if settings.outbox is not None:
+            durable = await stack.enter_async_context(
+                _durable(settings, settings.outbox, lines)
             )
-            for name, connection in settings.connections.items()
-        }
-        connections = Connections(settings.connections, forwarders)
+        dispatch = Dispatch(
+            connections=lines.connections,
+            outbox=durable.outbox if durable else None,
+            stored=durable.worker.wake if durable else _nothing,
+        )
         draining = asyncio.Event()
-        yield Server(
+        server = Server(
             ForwardingService(
-                connections=connections,
-                dispatch=Dispatch(connections=connections),
-                draining=draining,
+                connections=lines.connections, dispatch=dispatch, draining=draining
             ),
             draining=draining,
             tracer_provider=tracer_provider,
             reflection=reflection,
         )
+        yield Assembled(server, durable)
+
+
+async def _lines(
+    settings: Settings,
+    stack: AsyncExitStack,
+    tracer_provider: trace.TracerProvider | None,
+) -> _Lines:
+    transports = {
+        name: await stack.enter_async_context(
+            _transport(settings.tiktok, connection, tracer_provider)
+        )
+        for name, connection in settings.connections.items()
+    }
+    paces = {
+        connection.app: AppPace(bucket=TokenBucket(connection.rate))
+        for connection in settings.connections.values()
+    }
+    forwarders = {
+        name: Forwarder(PacedPoster(transports[name], paces[connection.app]))
+        for name, connection in settings.connections.items()
+    }
+    return _Lines(transports, paces, Connections(settings.connections, forwarders))
+
+
+@asynccontextmanager
+async def _durable(
+    settings: Settings, outbox_settings: OutboxSettings, lines: _Lines
+) -> AsyncIterator[Durable]:
+    caps = Caps(max_rows=outbox_settings.max_rows, max_bytes=outbox_settings.max_bytes)
+    outbox = await SqliteOutbox.open(outbox_settings.path, caps=caps)
+    state = settings.server.state_dir
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    pauses = PauseFolder(state / "pauses")
+    worker = Worker(
+        outbox=outbox,
+        connections={
+            name: _worker_connection(name, connection, lines)
+            for name, connection in settings.connections.items()
+        },
+        pauses=pauses,
+        journal=Journal(state / "journal.json"),
+    )
+    running = asyncio.create_task(worker.run())
+    try:
+        yield Durable(outbox, worker, pauses, running)
+    finally:
+        await worker.stop()
+        await asyncio.wait([running])
+        await outbox.close()
+
+
+def _worker_connection(
+    name: str, connection: ConnectionSettings, lines: _Lines
+) -> WorkerConnection:
+    return WorkerConnection(
+        poster=lines.transports[name],
+        token=lambda: lines.connections.access_token(name),
+        pace=lines.paces[connection.app],
+        concurrency=connection.concurrency,
+        max_event_age=connection.mapping.max_event_age_seconds,
+    )
+
+
+def _nothing() -> None:
+    """Wake nobody: without an outbox there is no worker."""
 
 
 def _transport(

@@ -53,8 +53,8 @@ async def _run(token: str) -> tuple[list[Sent], "Counts"]:
 
     refuse = Fault(reply="refuse", event_ids=frozenset({_REFUSED}), times=None)
     async with Sandbox(token=token, faults=[refuse]) as sandbox:
-        async with assembled(_settings(sandbox.url)) as server:
-            port = await server.start("127.0.0.1:0")
+        async with assembled(_settings(sandbox.url)) as service:
+            port = await service.server.start("127.0.0.1:0")
             async with AsyncClient(f"127.0.0.1:{port}") as client:
                 sent = [
                     Sent(
@@ -66,7 +66,7 @@ async def _run(token: str) -> tuple[list[Sent], "Counts"]:
                     )
                     for name, batches in _batches()
                 ]
-            await server.drain()
+            await service.server.drain()
         return sent, sandbox.counts
 
 

@@ -30,6 +30,7 @@ def serve(
     ] = False,
 ) -> None:
     """Serve Transform and Forward over gRPC; SIGTERM or Ctrl-C drains and ends."""
+    from tokferry_server.delivery.outbox.interface import OutboxError
     from tokferry_server.settings import SettingsError, load_settings
     from tokferry_server.telemetry.tracing import configure_from_environment
 
@@ -46,7 +47,7 @@ def serve(
         raise typer.Exit(2) from None
     try:
         run(_serve(loaded, address, reflection=reflection))
-    except OSError as error:
+    except (OSError, OutboxError) as error:
         typer.echo(f"tokferry serve: {error}", err=True)
         raise typer.Exit(2) from None
 
@@ -91,14 +92,18 @@ async def _serve(loaded: "Settings", address: str, *, reflection: bool) -> None:
     stop = asyncio.get_running_loop().create_future()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, _stop, stop, number)
-    async with assembled(loaded, reflection=reflection) as server:
-        port = await server.start(address)
+    async with assembled(loaded, reflection=reflection) as service:
+        port = await service.server.start(address)
         host = address.rpartition(":")[0]
         print(f"listening on {host}:{port}", flush=True)  # noqa: T201
-        number = await stop
+        failed = asyncio.ensure_future(service.failed())
+        await asyncio.wait((stop, failed), return_when=asyncio.FIRST_COMPLETED)
         print("draining", file=sys.stderr, flush=True)  # noqa: T201
-        notice = NOTICE_SECONDS if number == signal.SIGTERM else 0.0
-        await server.drain(notice_seconds=notice)
+        orderly = stop.done() and stop.result() == signal.SIGTERM
+        await service.server.drain(notice_seconds=NOTICE_SECONDS if orderly else 0.0)
+        if failed.done():
+            failed.result()
+        failed.cancel()
 
 
 def _stop(stop: "Future[Signals]", number: "Signals") -> None:

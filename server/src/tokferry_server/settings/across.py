@@ -18,7 +18,7 @@ from tokferry_server.settings.errors import Place
 from tokferry_server.settings.problems import Problem, key_path, nearest
 
 NOT_YET: Mapping[str, Any] = {
-    "outbox": None,
+    "outbox.key_file": None,
     "server.principals": [],
     "server.tls": None,
     "server.workers": 1,
