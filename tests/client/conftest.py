@@ -15,10 +15,15 @@ from grpc_status import rpc_status
 
 from tokferry import AsyncClient, Client
 from tokferry.v1 import (
+    ChunkResult,
     DescribeConnectionResponse,
+    EventResult,
     ForwardResponse,
+    ForwardStreamRequest,
     ForwardStreamResponse,
     ForwardTotals,
+    Outcome,
+    StreamOpened,
     TransformResponse,
     TransformResult,
 )
@@ -38,6 +43,7 @@ class Service(ForwardingServiceServicer):
     metadata: list[dict[str, str | bytes]] = field(default_factory=list)
     seconds_left: list[float | None] = field(default_factory=list)
     script: list[Reply] = field(default_factory=list)
+    lines: list[bytes] = field(default_factory=list)
 
     @staticmethod
     def fail(code: grpc.StatusCode, message: str = "no", *details: Any) -> Reply:
@@ -76,10 +82,24 @@ class Service(ForwardingServiceServicer):
         return ForwardResponse(totals=ForwardTotals(received=3, delivered=3))
 
     async def ForwardStream(  # noqa: N802
-        self, _: Any, context: Any
+        self, requests: AsyncIterator[ForwardStreamRequest], context: Any
     ) -> AsyncIterator[ForwardStreamResponse]:
-        await self._note(None, context)
-        yield ForwardStreamResponse()
+        """Refuse every line that comes."""
+        await self._note((await anext(requests)).options, context)
+        yield ForwardStreamResponse(opened=StreamOpened(window_chunks=4))
+        async for request in requests:
+            lines = request.chunk.json.split(b"\n")
+            self.lines += lines
+            results = [
+                EventResult(batch=index, event=0, outcome=Outcome.OUTCOME_REJECTED)
+                for index, _ in enumerate(lines)
+            ]
+            totals = ForwardTotals(received=len(lines), rejected=len(lines))
+            yield ForwardStreamResponse(
+                chunk=ChunkResult(
+                    sequence=request.chunk.sequence, results=results, totals=totals
+                )
+            )
 
     async def DescribeConnection(  # noqa: N802
         self, request: Any, context: Any

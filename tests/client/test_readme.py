@@ -33,8 +33,21 @@ def test_the_typed_example_makes_a_batch() -> None:
     assert names["batch"].user_identities[0].identity == "ada@example.com"
 
 
+async def test_the_bulk_example_forwards_a_file(
+    target: str, service: Any, capsys: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    (tmp_path / "batches.ndjson").write_text('{"events": []}\n{"events": []}\n\n')
+    monkeypatch.chdir(tmp_path)
+    program = EXAMPLES[2].replace("127.0.0.1:50051", target)
+
+    await asyncio.to_thread(exec, program, {})
+
+    assert service.lines == [b'{"events": []}', b'{"events": []}']
+    assert "rejected: 2" in capsys.readouterr().out
+
+
 def test_the_tls_example_makes_a_client() -> None:
-    program = f"from tokferry import Client\nclient = {EXAMPLES[2]}"
+    program = f"from tokferry import Client\nclient = {EXAMPLES[3]}"
     names: dict[str, Any] = {"token": "made-up-token"}
 
     exec(program, names)

@@ -27,14 +27,20 @@ if TYPE_CHECKING:
         Unauthenticated,
         Unavailable,
     )
+    from tokferry._stream import ChunkAnswer
+    from tokferry._stream_aio import AsyncForwardStream
+    from tokferry._stream_sync import ForwardStream
 
 __all__ = [
     "AsyncClient",
+    "AsyncForwardStream",
     "Cancelled",
+    "ChunkAnswer",
     "Client",
     "DeadlineExceeded",
     "FailedPrecondition",
     "FieldViolation",
+    "ForwardStream",
     "InternalError",
     "InvalidRequest",
     "NotFound",
@@ -51,5 +57,11 @@ def __getattr__(name: str) -> object:
     # Loaded on first use: programs that only need the messages never load grpc.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    homes = {"AsyncClient": "_aio", "Client": "_client"}
+    homes = {
+        "AsyncClient": "_aio",
+        "AsyncForwardStream": "_stream_aio",
+        "ChunkAnswer": "_stream",
+        "Client": "_client",
+        "ForwardStream": "_stream_sync",
+    }
     return getattr(import_module(f"{__name__}.{homes.get(name, '_errors')}"), name)

@@ -126,6 +126,9 @@ def channel_options(target: str) -> Options:
         ("grpc.primary_user_agent", f"tokferry-python/{version('tokferry')}"),
         ("grpc.enable_retries", 1),
         ("grpc.service_config", SERVICE_CONFIG),
+        # By default a restarted server may be left alone for two minutes.
+        ("grpc.initial_reconnect_backoff_ms", 200),
+        ("grpc.max_reconnect_backoff_ms", 5_000),
         # A proxy from the environment must never see what is meant for this machine.
         ("grpc.enable_http_proxy", 0 if is_loopback(target) else 1),
     )

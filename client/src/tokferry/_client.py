@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -12,15 +12,25 @@ from tokferry import _requests
 from tokferry._channel import DEFAULT_TARGET, DEFAULT_TIMEOUT, channel_settings
 from tokferry._errors import error_from
 from tokferry._requests import Batches, Mode
+from tokferry._stream import (
+    DEFAULT_CHUNK_EVENTS,
+    DEFAULT_PATIENCE,
+    DEFAULT_WINDOW_CHUNKS,
+    Plan,
+)
+from tokferry._stream_cut import MAX_BYTES, Item
+from tokferry._stream_sync import ForwardStream
 from tokferry.v1 import (
     ConnectionSettings,
     DescribeConnectionResponse,
     ForwardResponse,
+    ForwardStreamRequest,
     TransformResponse,
 )
 from tokferry.v1.forwarding_service_pb2_grpc import ForwardingServiceStub
 
 _Response = TypeVar("_Response")
+Source = Item | Iterable[Item]
 
 
 class Client:
@@ -147,6 +157,61 @@ class Client:
         )
         return self._call(self._stub.Forward, request, timeout)
 
+    def forward_stream(  # noqa: PLR0913 - the call's own options, by keyword
+        self,
+        source: Source,
+        *,
+        connection: str,
+        mode: Mode | None = None,
+        validate_only: bool = False,
+        label: str = "",
+        test_event_code: str | None = None,
+        chunk_events: int = DEFAULT_CHUNK_EVENTS,
+        chunk_bytes: int = MAX_BYTES,
+        window_chunks: int = DEFAULT_WINDOW_CHUNKS,
+        patience: float = DEFAULT_PATIENCE,
+    ) -> ForwardStream:
+        """Deliver events in bulk, and give the answer for each chunk as it comes.
+
+        Chunks without an answer are sent again when the connection breaks or the
+        server restarts; a chunk is answered once. Once the source fails, what was read
+        of it is answered, and its error raised.
+
+        Args:
+            source: batches, or text with one batch a line. Each
+                is a Batch, mParticle's JSON as a dict, or the JSON of one batch.
+            connection: the name of a connection of the server.
+            mode: "sync" waits for TikTok, "durable" for the server's outbox; None
+                leaves it to the server.
+            validate_only: whether to do everything but send and store.
+            label: a name, at most 64 characters, to ask the outbox about later.
+            test_event_code: the code of TikTok's Test Events page.
+            chunk_events: about how many events a chunk holds, at most 1000.
+            chunk_bytes: how large a chunk's message may be, at most 1 MiB.
+            window_chunks: how many chunks may be without an answer, unless the server
+                allows fewer.
+            patience: for how many seconds to try again without an answered chunk.
+
+        Raises:
+            TokferryError: while iterating; nothing is known of chunks not answered.
+            TypeError: `source` is nothing that could hold batches.
+            ValueError: an argument is wrong, or, while iterating, a batch is.
+        """
+        plan = Plan(
+            options=_requests.stream_options(
+                connection=connection,
+                mode=mode,
+                validate_only=validate_only,
+                label=label,
+                test_event_code=test_event_code,
+            ),
+            chunk_events=chunk_events,
+            chunk_bytes=chunk_bytes,
+            window_chunks=window_chunks,
+            patience=patience,
+        )
+        return ForwardStream(self._open_stream, source, plan)
+
     def describe_connection(
         self, name: str, *, timeout: float | None = None
     ) -> DescribeConnectionResponse:
@@ -158,6 +223,9 @@ class Client:
         """
         request = _requests.describe_connection_request(name)
         return self._call(self._stub.DescribeConnection, request, timeout)
+
+    def _open_stream(self, requests: Iterator[ForwardStreamRequest]) -> object:
+        return self._stub.ForwardStream(requests, metadata=self._settings.metadata())
 
     def _call(
         self, method: Callable[..., _Response], request: object, timeout: float | None

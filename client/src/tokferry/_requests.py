@@ -12,6 +12,7 @@ from tokferry.v1 import (
     DeliveryMode,
     DescribeConnectionRequest,
     ForwardRequest,
+    StreamOptions,
     TransformRequest,
 )
 
@@ -74,11 +75,9 @@ def forward_request(  # noqa: PLR0913 - the call's own options, by keyword
         TypeError: `batches` is nothing that could hold batches.
         ValueError: `mode` is unknown, or a number in `batches` is not finite.
     """
-    if mode not in _MODES:
-        raise ValueError(f'mode: must be "sync", "durable" or None, not {mode!r}')
     request = ForwardRequest(
         connection=connection,
-        mode=_MODES[mode],
+        mode=_mode(mode),
         validate_only=validate_only,
         label=label,
         test_event_code=test_event_code,
@@ -87,9 +86,37 @@ def forward_request(  # noqa: PLR0913 - the call's own options, by keyword
     return request
 
 
+def stream_options(
+    *,
+    connection: str,
+    mode: Mode | None,
+    label: str,
+    test_event_code: str | None,
+    validate_only: bool,
+) -> StreamOptions:
+    """Make the first message of ForwardStream.
+
+    Raises:
+        ValueError: `mode` is unknown.
+    """
+    return StreamOptions(
+        connection=connection,
+        mode=_mode(mode),
+        label=label,
+        test_event_code=test_event_code,
+        validate_only=validate_only,
+    )
+
+
 def describe_connection_request(name: str) -> DescribeConnectionRequest:
     """Make a request of DescribeConnection."""
     return DescribeConnectionRequest(connection=name)
+
+
+def _mode(mode: Mode | None) -> DeliveryMode.ValueType:
+    if mode not in _MODES:
+        raise ValueError(f'mode: must be "sync", "durable" or None, not {mode!r}')
+    return _MODES[mode]
 
 
 def _fill(request: TransformRequest | ForwardRequest, batches: Batches) -> None:
@@ -101,7 +128,7 @@ def _fill(request: TransformRequest | ForwardRequest, batches: Batches) -> None:
     elif isinstance(batches, str):
         request.json = batches.encode()
     elif isinstance(batches, Mapping):
-        request.json = _encode(batches)
+        request.json = encode(batches)
     elif isinstance(batches, Iterable):
         _fill_several(request, list(batches))
     else:
@@ -113,13 +140,19 @@ def _fill_several(request: TransformRequest | ForwardRequest, items: list[Any]) 
         request.batches.SetInParent()
         request.batches.batches.extend(items)
     elif all(isinstance(item, Mapping) for item in items):
-        request.json = _encode(items)
+        request.json = encode(items)
     else:
         kinds = " and ".join(sorted({type(item).__name__ for item in items}))
         raise TypeError(f"batches: must be all Batch or all dict, found {kinds}")
 
 
-def _encode(value: object) -> bytes:
+def encode(value: object) -> bytes:
+    """Give decoded JSON as bytes.
+
+    Raises:
+        TypeError: it holds something that has no JSON form.
+        ValueError: a number in it is not finite.
+    """
     # NaN is refused here: as JSON it would be refused by the server, without the place.
     return json.dumps(
         value,
