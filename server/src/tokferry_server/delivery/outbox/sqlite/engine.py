@@ -106,16 +106,6 @@ class SqliteOutbox:
         return await self.writer.submit(Kind.READ, claiming.next_due)
 
     async def sending(self, ids: Sequence[int], at: float) -> None:
-        """Note that claimed rows are about to be posted; see the interface."""
-        work = partial(settling.sending, ids=tuple(ids), at=at)
-        await self.writer.submit(Kind.WRITE, work)
-
-    async def release(self, ids: Sequence[int]) -> None:
-        """Give claimed rows back as they were."""
-        work = partial(claiming.release, ids=list(ids))
-        await self.writer.submit(Kind.READ, work)
-
-    async def sending(self, ids: Sequence[int], at: float) -> None:
         """Note that claimed rows are about to be posted; see the interface.
 
         Raises:

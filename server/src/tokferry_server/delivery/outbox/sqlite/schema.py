@@ -79,8 +79,6 @@ CREATE TABLE delivered (
 CREATE INDEX delivered_at ON delivered (at);
 -- May hold keys whose row is gone: only an id that is in another table counts.
 CREATE TABLE known (key BLOB PRIMARY KEY, id INTEGER NOT NULL) WITHOUT ROWID;
--- Rows that were on their way to TikTok, as a JSON array of ids, and since when.
-CREATE TABLE sending (id INTEGER PRIMARY KEY, at REAL NOT NULL, ids TEXT NOT NULL);
 PRAGMA user_version = {VERSION};
 COMMIT;
 """  # noqa: S608

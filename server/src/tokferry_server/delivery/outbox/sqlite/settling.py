@@ -13,7 +13,6 @@ from tokferry_server.delivery.outbox.interface import (
 from tokferry_server.delivery.outbox.sqlite.claims import Claim
 from tokferry_server.delivery.outbox.sqlite.counts import Count, tally
 from tokferry_server.delivery.outbox.sqlite.rows import COLUMNS
-from tokferry_server.delivery.outbox.sqlite.sending import delete, insert
 from tokferry_server.delivery.outbox.sqlite.store import Store
 
 _MESSAGE_CHARACTERS: Final = 256
@@ -44,21 +43,6 @@ _OLDEST: Final = """
 SELECT id, connection FROM delivered WHERE at <= ? ORDER BY at, id LIMIT ?
 """
 _FORGET: Final = f"DELETE FROM delivered WHERE {_ASKED}"  # noqa: S608
-
-
-def sending(store: Store, ids: Sequence[int], at: float) -> None:
-    """Note that rows are about to be posted."""
-    numbers = list(_rows(store, ids))
-    if numbers:
-        empty = list(store.sending.empty)
-        delete(store.db, empty)
-        record = insert(store.db, numbers, at)
-
-        def noted() -> None:
-            store.sending.cleaned(empty)
-            store.sending.note(record, numbers)
-
-        store.afterwards.append(noted)
 
 
 def settle(store: Store, ids: Sequence[int], now: float) -> None:
@@ -186,7 +170,6 @@ def _tally(rows: dict[int, Claim]) -> dict[int, Count]:
 
 def _gone(store: Store, rows: dict[int, Claim]) -> None:
     store.claims.drop(rows)
-    store.sending.done_with(rows)
     store.unwritten.difference_update(rows)
 
 

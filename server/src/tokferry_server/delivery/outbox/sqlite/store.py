@@ -12,7 +12,6 @@ from tokferry_server.delivery.outbox.sqlite.counts import count
 from tokferry_server.delivery.outbox.sqlite.known_keys import KnownKeys
 from tokferry_server.delivery.outbox.sqlite.names import Names
 from tokferry_server.delivery.outbox.sqlite.schema import connect
-from tokferry_server.delivery.outbox.sqlite.sending import Sending, recover
 from tokferry_server.delivery.outbox.sqlite.sending import Sending
 from tokferry_server.delivery.outbox.sqlite.space import Space
 
@@ -33,8 +32,6 @@ class Store:
         self.caps = caps
         self.clock = clock
         self.db: sqlite3.Connection = connect(path)
-        recover(self.db)
-        self.sending = Sending()
         self.sending = Sending(self.db)
         self.sending.recover()
         self.names = Names(self.db)
