@@ -10,6 +10,7 @@ name values that are not in the batch as such.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -65,6 +66,7 @@ class Path:
         return self.root == "product"
 
 
+@lru_cache(maxsize=1024)
 def parse_path(text: str) -> Path:
     """Parse ``event.…``, ``batch.…`` or ``product.…``.
 
