@@ -12,7 +12,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_PYTHON_DOWNLOADS := never
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test gate check generate clean
+.PHONY: help demo test gate mutants check generate clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | \
@@ -26,6 +26,9 @@ test: $(READY) ## run the tests
 
 gate: $(READY) ## run the heavier proofs
 	$(BIN)/pytest -m gate
+
+mutants: $(READY) ## change the mapping's code in small ways, and see that tests notice
+	$(BIN)/python tests/bench/mutants.py
 
 check: $(READY) ## check style, types, imports, protos, and that generated files are fresh
 	$(BIN)/ruff check
@@ -42,7 +45,7 @@ generate: $(READY) ## write the code made from the protos and the pages made fro
 	$(BIN)/python server/docs/printer
 
 clean: ## delete the environment and what the tools keep
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf $(VENV) dist .mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache
 	find client server protos tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
