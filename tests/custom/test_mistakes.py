@@ -49,7 +49,7 @@ def test_the_mapping_is_right_as_long_as_nothing_is_changed() -> None:
     assert len(MISTAKES) >= 40
 
 
-@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda one: str(one["change"]))
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda one: one["key"] or "mapping")
 def test_a_mistake_is_named_with_its_key_and_what_would_do(
     mistake: dict[str, Any],
 ) -> None:
