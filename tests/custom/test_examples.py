@@ -63,7 +63,8 @@ def test_an_example_becomes_what_it_says(name: str) -> None:
 def shown(name: str, mapped: MappedEvent) -> dict[str, Any]:
     event = json.loads(sent(name, mapped))
     origins = [
-        [text for text in (one.tiktok, one.mparticle, one.rule, one.mapping) if text]
+        [one.tiktok, one.mparticle, one.rule]
+        + ([] if one.mapping is None else [one.mapping])
         for one in mapped.origins
         if one.tiktok.startswith(("event", "properties"))
         and one.tiktok not in ("event_id", "event_time")
