@@ -171,7 +171,7 @@ def test_people_see_as_many_changes_as_they_ask_for(
 ) -> None:
     def headings(limit: int) -> int:
         shown, _ = compare(capsys, "mixed.json", layout="table", limit=limit)
-        assert ("2 more changed events: --limit 0" in shown) is (limit == 2)
+        assert ("and 2 more: --limit 0" in shown) is (limit == 2)
         assert "8 events: 4 unchanged" in shown
         return sum(" batch " in line for line in shown.splitlines())
 

@@ -19,6 +19,7 @@ from tokferry_server.cli.people import People
 _encoder = msgspec.json.Encoder()
 _SIGNS = {"+": "green", "-": "red", "~": "yellow"}
 _KINDS = {"CHANGED": "~", "SENT": "+", "DROPPED": "-", "REASON": "~"}
+_PATH = 40
 _ONLY_EVENT = "events[0]."
 
 
@@ -88,7 +89,7 @@ class ChangeDiff:
         """Print the counts."""
         left = self._printed - self._limit
         if self._limit and left > 0:
-            more = f"{left:,} more changed events: --limit 0 shows all"
+            more = f"and {left:,} more: --limit 0 shows all"
             self._people.print(Text(more, style="dim"), "")
         self._people.print(_summary(counts))
 
@@ -134,9 +135,11 @@ def _members(change: Change) -> Iterable[Difference]:
 
 
 def _rows(differences: Iterable[Difference]) -> Padding:
+    differences = list(differences)
+    longest = max((len(one.path) for one in differences), default=0)
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(width=1)
-    grid.add_column(overflow="fold", max_width=40)
+    grid.add_column(overflow="fold", width=min(longest, _PATH))
     grid.add_column(overflow="fold")
     for one in differences:
         sign = "+" if one.before is None else "-" if one.after is None else "~"
