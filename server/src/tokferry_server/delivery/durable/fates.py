@@ -115,4 +115,5 @@ def _refusal(row: Row, answer: Answer, verdict: Verdict, since: float | None) ->
         request_id=answer.request_id,
         attempts=row.attempts + 1,
         first_ambiguous_at=since,
+        http_status=answer.http_status,
     )

@@ -122,6 +122,7 @@ class Death:
     request_id: str | None = None
     attempts: int | None = None
     first_ambiguous_at: float | None = None
+    http_status: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,11 +137,16 @@ class DeadRow(Row):
     field: str | None = None
     request_id: str | None = None
     replays: int = 0
+    http_status: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadFilter:
-    """Which dead letters; all that is set must hold."""
+    """Which dead letters; all that is set must hold.
+
+    Of ``reasons`` and of ``codes`` any one must hold. ``identity`` is a SHA-256 digest,
+    in lower-case hex digits, that the body must hold as a whole text.
+    """
 
     ids: Sequence[int] = ()
     connection: str | None = None
@@ -149,6 +155,26 @@ class DeadFilter:
     label: str | None = None
     since: float | None = None
     until: float | None = None
+    reasons: Sequence[str] = ()
+    codes: Sequence[int] = ()
+    ambiguous: bool | None = None
+    identity: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadGroup:
+    """Dead letters of one connection, reason and code: how many, how old.
+
+    ``bytes`` counts their bodies; ``oldest`` and ``newest`` are when they died.
+    """
+
+    connection: str
+    reason: str
+    code: int | None
+    count: int
+    bytes: int
+    oldest: float
+    newest: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,12 +182,14 @@ class Replay:
     """What a replay did.
 
     ``refused`` were too old to be sent again without a risk of counting twice,
-    ``exhausted`` had been replayed three times already.
+    ``exhausted`` had been replayed three times already. Nothing up to the id
+    ``reached`` is left to look at.
     """
 
     replayed: int
     refused: int = 0
     exhausted: int = 0
+    reached: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +201,26 @@ class Stats:
     oldest_created: float | None = None
     dead: int = 0
     delivered_known: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """What became of the rows of one connection, since the outbox was made.
+
+    Dead letters that were purged, or are past their time, no longer count.
+    """
+
+    pending: int = 0
+    pending_bytes: int = 0
+    ambiguous: int = 0
+    oldest_created: float | None = None
+    dead: int = 0
+    delivered: int = 0
+
+    @property
+    def accepted(self) -> int:
+        """All of them."""
+        return self.delivered + self.dead + self.pending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,4 +341,33 @@ class Outbox(Protocol):
 
     async def close(self) -> None:
         """Write what is pending in memory, checkpoint and release the file."""
+        ...
+
+
+class InspectableOutbox(Outbox, Protocol):
+    """An engine as those who look after it see it."""
+
+    async def balance(self, label: str | None = None) -> dict[str, Balance]:
+        """Give what became of the rows of every connection, or of those of a label.
+
+        Delivered rows are known by their label for as long as their keys are.
+        """
+        ...
+
+    async def dead_groups(self, chosen: DeadFilter) -> list[DeadGroup]:
+        """Count dead letters by connection, reason and code."""
+        ...
+
+    async def replay(  # noqa: PLR0913  keyword-only conditions
+        self,
+        chosen: DeadFilter,
+        *,
+        now: float,
+        limit: int,
+        accept_double_count: bool = False,
+        force: bool = False,
+        after: int = 0,
+        dry_run: bool = False,
+    ) -> Replay:
+        """Put dead letters with ids behind ``after`` back, or count them only."""
         ...

@@ -12,6 +12,7 @@ from typing import Any, Final
 from tokferry_server.delivery.outbox.interface import (
     KNOWN_KEY_SECONDS,
     DeadFilter,
+    DeadGroup,
     DeadRow,
     Replay,
 )
@@ -38,15 +39,23 @@ AND (?2 IS NULL OR connection = ?2) AND (?3 IS NULL OR reason = ?3)
 AND (?4 IS NULL OR code = ?4) AND (?5 IS NULL OR label = ?5)
 AND (?6 IS NULL OR died >= ?6) AND (?7 IS NULL OR died < ?7)
 AND id > ?8 AND id <= ?9
+AND (?10 IS NULL OR reason IN (SELECT value FROM json_each(?10)))
+AND (?11 IS NULL OR code IN (SELECT value FROM json_each(?11)))
+AND (?12 IS NULL OR (first_ambiguous_at IS NOT NULL) = ?12)
+AND (?13 IS NULL OR instr(body, ?13) > 0)
 """
-_LIST: Final = f"SELECT {READ_DEAD} FROM dead WHERE {_CHOSEN} ORDER BY id LIMIT ?10"  # noqa: S608
+_LIST: Final = f"SELECT {READ_DEAD} FROM dead WHERE {_CHOSEN} ORDER BY id LIMIT ?14"  # noqa: S608
 _COUNT: Final = f"SELECT reason, count(*) FROM dead WHERE {_CHOSEN} GROUP BY reason"  # noqa: S608
+_GROUPS: Final = f"""
+SELECT connection, reason, code, count(*), sum(size), min(died), max(died)
+FROM dead WHERE {_CHOSEN} GROUP BY connection, reason, code
+"""  # noqa: S608
 _SIZES: Final = f"""
-SELECT id, connection, size FROM dead WHERE {_CHOSEN} ORDER BY id LIMIT ?10
+SELECT id, connection, size FROM dead WHERE {_CHOSEN} ORDER BY id LIMIT ?14
 """  # noqa: S608
 _REPLAYABLE: Final = f"""
 SELECT id, connection, size, first_ambiguous_at, replays, mark
-FROM dead WHERE {_CHOSEN} ORDER BY id LIMIT ?10
+FROM dead WHERE {_CHOSEN} ORDER BY id LIMIT ?14
 """  # noqa: S608
 _REPLAY: Final = f"""
 INSERT INTO pending ({COLUMNS}) SELECT id, connection, route, event, event_id, time_ms,
@@ -89,6 +98,24 @@ def count(store: Store, chosen: DeadFilter, part: Slice) -> dict[str, int]:
     return dict(store.db.execute(_COUNT, _values(store, chosen, part)).fetchall())
 
 
+def groups(store: Store, chosen: DeadFilter, part: Slice) -> list[DeadGroup]:
+    """Count the chosen dead letters of a slice by connection, reason and code."""
+    return [
+        DeadGroup(
+            connection=store.names.connection_name(number),
+            reason=reason,
+            code=code,
+            count=count,
+            bytes=size,
+            oldest=oldest,
+            newest=newest,
+        )
+        for number, reason, code, count, size, oldest, newest in store.db.execute(
+            _GROUPS, _values(store, chosen, part)
+        ).fetchall()
+    ]
+
+
 def purge(store: Store, chosen: DeadFilter, part: Slice) -> int:
     """Delete the chosen dead letters of a slice."""
     values = (*_values(store, chosen, part), _SLICE)
@@ -110,6 +137,7 @@ class ReplayOrder:
     now: float
     accept_double_count: bool
     force: bool
+    dry_run: bool = False
 
 
 def replay(
@@ -123,12 +151,14 @@ def replay(
     oldest = order.now - KNOWN_KEY_SECONDS
     back: list[tuple[Any, ...]] = []
     refused = exhausted = 0
+    reached = part.until
     for row in rows:
         number, ambiguous_at, replays = row[0], row[3], row[4]
         late = ambiguous_at is not None and ambiguous_at < oldest
         first = firsts.get(row[5][:KEY_BYTES])
         newer = first is not None and first.id != number
         if len(back) >= limit:
+            reached = number - 1
             break
         if (late or newer) and not order.accept_double_count:
             refused += 1
@@ -136,8 +166,11 @@ def replay(
             exhausted += 1
         else:
             back.append(row)
-    _put_back(store, back, order.now)
-    return Replay(replayed=len(back), refused=refused, exhausted=exhausted)
+    if not order.dry_run:
+        _put_back(store, back, order.now)
+    return Replay(
+        replayed=len(back), refused=refused, exhausted=exhausted, reached=reached
+    )
 
 
 def _put_back(store: Store, rows: Sequence[tuple[Any, ...]], now: float) -> None:
@@ -183,4 +216,8 @@ def _values(store: Store, chosen: DeadFilter, part: Slice) -> tuple[Any, ...]:
         chosen.until,
         part.after,
         part.until,
+        json.dumps(list(chosen.reasons)) if chosen.reasons else None,
+        json.dumps(list(chosen.codes)) if chosen.codes else None,
+        chosen.ambiguous,
+        None if chosen.identity is None else f'"{chosen.identity}"'.encode(),
     )

@@ -8,8 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from tokferry_server.delivery.outbox.interface import (
+    Balance,
     Caps,
     DeadFilter,
+    DeadGroup,
     DeadRow,
     Death,
     Labelled,
@@ -145,7 +147,11 @@ class SqliteOutbox:
         """Count dead letters by reason."""
         return await self._slices.count(chosen)
 
-    async def replay(
+    async def dead_groups(self, chosen: DeadFilter) -> list[DeadGroup]:
+        """Count dead letters by connection, reason and code."""
+        return await self._slices.groups(chosen)
+
+    async def replay(  # noqa: PLR0913  keyword-only conditions
         self,
         chosen: DeadFilter,
         *,
@@ -153,12 +159,17 @@ class SqliteOutbox:
         limit: int,
         accept_double_count: bool = False,
         force: bool = False,
+        after: int = 0,
+        dry_run: bool = False,
     ) -> Replay:
         """Put dead letters back; each 2,000 walked are one commit."""
         order = ReplayOrder(
-            now=now, accept_double_count=accept_double_count, force=force
+            now=now,
+            accept_double_count=accept_double_count,
+            force=force,
+            dry_run=dry_run,
         )
-        return await self._slices.replay(chosen, limit, order)
+        return await self._slices.replay(chosen, limit, order, after)
 
     async def purge(self, chosen: DeadFilter) -> int:
         """Delete dead letters; each 2,000 walked are one commit."""
@@ -172,6 +183,11 @@ class SqliteOutbox:
     async def stats(self) -> dict[str, Stats]:
         """Give the counts of every connection that holds anything."""
         return await self.writer.submit(Kind.READ, report.stats)
+
+    async def balance(self, label: str | None = None) -> dict[str, Balance]:
+        """Give what became of the rows of every connection, or of those of a label."""
+        work = partial(report.balance, label=label)
+        return await self.writer.submit(Kind.READ, work)
 
     async def prune(self) -> None:
         """Delete what is past its time now; it happens by itself, but later."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from tokferry_server.delivery.outbox.sqlite.rows import KEY_BYTES, insert
 
-_COLLECT: Final = 65_536
+COLLECT: Final = 65_536
 _SLICE: Final = 4_096
 _SWEEP_EVERY: Final = 8
 _LOOK_UP: Final = 500
@@ -33,11 +33,8 @@ ORDER BY 1
 class KnownKeys:
     """Finds the id of the row that has a key; that row may be gone."""
 
-    def __init__(
-        self, connection: sqlite3.Connection, *, collect: int = _COLLECT
-    ) -> None:
+    def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
-        self._collect = collect
         self._new: dict[bytes, int] = {}
         self._old: dict[bytes, int] = {}
         self._order: list[bytes] = []
@@ -69,7 +66,7 @@ class KnownKeys:
     def add(self, keys: dict[bytes, int]) -> None:
         """Remember keys, once their rows are committed."""
         self._new.update(keys)
-        if not self._order and len(self._new) >= self._collect:
+        if not self._order and len(self._new) >= COLLECT:
             self._old, self._new = self._new, {}
             self._order = sorted(self._old)
             self._round += 1

@@ -21,7 +21,8 @@ READ_PENDING: Final = (
     "created, next_at, attempts, first_ambiguous_at, waited, last_code, body"
 )
 READ_DEAD: Final = (
-    f"{READ_PENDING}, died, reason, code, message, field, request_id, replays"
+    f"{READ_PENDING}, died, reason, code, message, field, request_id, replays, "
+    "http_status"
 )
 _WIDTH: Final = COLUMNS.count(",") + 1
 _CHUNKS: Final = (100, 10, 1)
@@ -98,7 +99,7 @@ def read_row(values: Values, names: Names) -> Row:
 
 def read_dead(values: Values, names: Names) -> DeadRow:
     """Make a dead letter of the values of ``READ_DEAD``."""
-    died, reason, code, message, field, request_id, replays = values[17:]
+    died, reason, code, message, field, request_id, replays, status = values[17:]
     return DeadRow(
         **_fields(values, names),
         died=died,
@@ -109,6 +110,7 @@ def read_dead(values: Values, names: Names) -> DeadRow:
         field=field,
         request_id=request_id,
         replays=replays,
+        http_status=status,
     )
 
 

@@ -55,7 +55,10 @@ CREATE TABLE pending ({_ROW});
 -- With the size, so that counting at the start reads no bodies.
 CREATE INDEX pending_ready ON pending (connection, next_at, id, size);
 CREATE INDEX pending_tried ON pending (connection, created) WHERE next_at <> created;
-CREATE INDEX pending_label ON pending (label) WHERE label <> '';
+CREATE INDEX pending_label ON pending (label, connection, created, size)
+  WHERE label <> '';
+CREATE INDEX pending_ambiguous ON pending (connection, label)
+  WHERE first_ambiguous_at IS NOT NULL;
 CREATE TABLE dead (
   {_ROW.strip()},
   died REAL NOT NULL,
@@ -63,20 +66,24 @@ CREATE TABLE dead (
   code INTEGER,
   message TEXT NOT NULL,
   field TEXT,
-  request_id TEXT
+  request_id TEXT,
+  http_status INTEGER
 );
 CREATE INDEX dead_size ON dead (connection, size);
 CREATE INDEX dead_died ON dead (died);
-CREATE INDEX dead_label ON dead (label, reason) WHERE label <> '';
+CREATE INDEX dead_label ON dead (label, connection, reason) WHERE label <> '';
 -- One record for the rows of a request that is on its way: at which time, and a JSON
 -- array of their ids.
 CREATE TABLE sending (id INTEGER PRIMARY KEY, at REAL NOT NULL, ids TEXT NOT NULL);
 -- What was delivered: mark is the key and a digest of the body, as in the rows.
 CREATE TABLE delivered (
   id INTEGER PRIMARY KEY, at REAL NOT NULL, connection INTEGER NOT NULL,
-  mark BLOB NOT NULL
+  mark BLOB NOT NULL, label TEXT NOT NULL
 );
 CREATE INDEX delivered_at ON delivered (at);
+CREATE INDEX delivered_label ON delivered (label, connection) WHERE label <> '';
+-- How many rows the table delivered has held and forgotten.
+CREATE TABLE forgotten (connection INTEGER PRIMARY KEY, number INTEGER NOT NULL);
 -- May hold keys whose row is gone: only an id that is in another table counts.
 CREATE TABLE known (key BLOB PRIMARY KEY, id INTEGER NOT NULL) WITHOUT ROWID;
 PRAGMA user_version = {VERSION};

@@ -1,7 +1,7 @@
 """What becomes of claimed rows: delivered, to be tried again, or given up."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from tokferry_server.delivery.outbox.interface import (
@@ -21,8 +21,8 @@ _SPARE_FORGOTTEN: Final = 1_000
 _ASKED: Final = "id IN (SELECT value FROM json_each(?))"
 _READ: Final = f"SELECT id, connection, next_at, size FROM pending WHERE {_ASKED}"  # noqa: S608
 _DELIVERED: Final = f"""
-INSERT OR REPLACE INTO delivered (id, at, connection, mark)
-SELECT id, ?, connection, mark FROM pending WHERE {_ASKED}
+INSERT OR REPLACE INTO delivered (id, at, connection, mark, label)
+SELECT id, ?, connection, mark, label FROM pending WHERE {_ASKED}
 """  # noqa: S608
 _REMOVE: Final = f"DELETE FROM pending WHERE {_ASKED}"  # noqa: S608
 _RESCHEDULE: Final = """
@@ -31,8 +31,10 @@ UPDATE pending SET next_at = ?, attempts = ?, waited = waited + ?, last_code = ?
 WHERE id = ?
 """
 _KILL: Final = f"""
-INSERT INTO dead ({COLUMNS}, died, reason, code, message, field, request_id)
-SELECT {COLUMNS}, ?, ?, ?, ?, ?, ? FROM pending WHERE id = ?
+INSERT INTO dead (
+  {COLUMNS}, died, reason, code, message, field, request_id, http_status
+)
+SELECT {COLUMNS}, ?, ?, ?, ?, ?, ?, ? FROM pending WHERE id = ?
 """  # noqa: S608
 _LAST: Final = """
 UPDATE dead SET attempts = coalesce(?, attempts), last_code = coalesce(?, last_code),
@@ -41,6 +43,10 @@ WHERE id = ?
 """
 _OLDEST: Final = """
 SELECT id, connection FROM delivered WHERE at <= ? ORDER BY at, id LIMIT ?
+"""
+_FORGOTTEN: Final = """
+INSERT INTO forgotten VALUES (?, ?)
+ON CONFLICT (connection) DO UPDATE SET number = number + excluded.number
 """
 _FORGET: Final = f"DELETE FROM delivered WHERE {_ASKED}"  # noqa: S608
 
@@ -144,7 +150,13 @@ def _forget(store: Store, until: float, most: int) -> int:
         store.db.execute(_FORGET, (json.dumps([number for number, _ in rows]),))
     fewer = tally((connection, 0) for _, connection in rows)
     store.counts.add({key: Count(delivered=-one.rows) for key, one in fewer.items()})
+    add_forgotten(store, {key: one.rows for key, one in fewer.items()})
     return len(rows)
+
+
+def add_forgotten(store: Store, numbers: Mapping[int, int]) -> None:
+    """Count delivered rows that are no longer known, by connection number."""
+    store.db.executemany(_FORGOTTEN, list(numbers.items()))
 
 
 def note_sending(store: Store, ids: Sequence[int], at: float) -> None:
@@ -190,6 +202,12 @@ def _check_caps(store: Store, rows: Sequence[Claim]) -> None:
 
 def _words(
     death: Death,
-) -> tuple[str, int | None, str, str | None, str | None]:
-    message = death.message[:_MESSAGE_CHARACTERS]
-    return (death.reason, death.code, message, death.field, death.request_id)
+) -> tuple[str, int | None, str, str | None, str | None, int | None]:
+    return (
+        death.reason,
+        death.code,
+        death.message[:_MESSAGE_CHARACTERS],
+        death.field,
+        death.request_id,
+        death.http_status,
+    )

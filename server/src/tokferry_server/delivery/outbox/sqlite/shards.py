@@ -6,7 +6,7 @@ their keys. What does not fit under the caps stays for the next start.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,16 +18,17 @@ from tokferry_server.delivery.outbox.sqlite.counts import Count
 from tokferry_server.delivery.outbox.sqlite.engine import SqliteOutbox
 from tokferry_server.delivery.outbox.sqlite.puts import first_copies
 from tokferry_server.delivery.outbox.sqlite.rows import COLUMNS, KEY_BYTES, insert
+from tokferry_server.delivery.outbox.sqlite.settling import add_forgotten
 from tokferry_server.delivery.outbox.sqlite.store import Store
 from tokferry_server.delivery.outbox.sqlite.task import Kind
 from tokferry_server.tiktok.wire import Route
 
 _SLICE: Final = 1_000
-_DEAD: Final = f"{COLUMNS}, died, reason, code, message, field, request_id"
+_DEAD: Final = f"{COLUMNS}, died, reason, code, message, field, request_id, http_status"
 _TABLES: Final = {
     "pending": COLUMNS,
     "dead": _DEAD,
-    "delivered": "id, connection, at, mark",
+    "delivered": "id, connection, at, mark, label",
 }
 _ROUTED: Final = ("pending", "dead")
 
@@ -96,6 +97,9 @@ async def _drain(shard: SqliteOutbox, into: SqliteOutbox, adopted: Adopted) -> N
             ids = [row.values[0] for row in rows]
             await shard.writer.submit(Kind.HOLD, partial(remove, table=table, ids=ids))
             rows = await shard.writer.submit(Kind.READ, partial(export, table=table))
+    totals = await shard.writer.submit(Kind.READ, export_forgotten)
+    await into.writer.submit(Kind.WRITE, partial(absorb_forgotten, totals=totals))
+    await shard.writer.submit(Kind.HOLD, remove_forgotten)
 
 
 def export(store: Store, table: str) -> list[Foreign]:
@@ -135,6 +139,23 @@ def absorb(store: Store, table: str, rows: Sequence[Foreign]) -> int:
     store.keys.write(keys)
     _count(store, table, values)
     return len(new)
+
+
+def export_forgotten(store: Store) -> dict[str, int]:
+    """Count the delivered rows that are no longer known, by connection."""
+    rows = store.db.execute("SELECT connection, number FROM forgotten").fetchall()
+    return {store.names.connection_name(number): count for number, count in rows}
+
+
+def absorb_forgotten(store: Store, totals: Mapping[str, int]) -> None:
+    """Add what another file counted."""
+    names = store.names
+    add_forgotten(store, {names.connection(name): n for name, n in totals.items()})
+
+
+def remove_forgotten(store: Store) -> None:
+    """Delete counts that are added elsewhere."""
+    store.db.execute("DELETE FROM forgotten")
 
 
 def remove(store: Store, table: str, ids: Sequence[int]) -> None:
