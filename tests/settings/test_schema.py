@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import typer
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -303,6 +303,7 @@ def test_defaults_are_those_that_hold() -> None:
     assert found["connections.timeouts.read"] == 10.0
     assert found["connections.environments"] == ["production"]
     assert found["server.state_dir"] == "state"
+    assert found["outbox.path"] == "state/outbox.db"
     assert "connections.pixel_id" not in found
     assert "connections.default_region" not in found
     for place, key in keys().items():
@@ -326,6 +327,7 @@ VALUES = st.one_of(
 KEYS = sorted(SCHEMA["$defs"]["ConnectionTable"]["properties"])
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=4))
 def test_nothing_right_is_refused(members: dict[str, Any]) -> None:
     data = {"connections": {"shop": {**PIXEL, **members}}}

@@ -33,6 +33,9 @@ MEANINGS = {
     "server.tls": "Names the files of TLS, in PEM form.",
     "server.principals": "Names the callers, and what each may do.",
     "outbox": "Says where accepted events wait. With this table they outlive a crash.",
+    "outbox.path": "Names the file of the outbox.",
+    "outbox.max_rows": "Holds the most events that may wait in the outbox.",
+    "outbox.max_bytes": "Holds the most bytes that waiting events may take.",
     "tiktok": "Says where TikTok is.",
     "connections": "Holds the connections, each under its name.",
     "server.listen": "Holds address and port; port 0 takes a free one. Only loopback.",
@@ -45,8 +48,6 @@ MEANINGS = {
     ),
 }
 """What the protos have no comment for."""
-NOT_OBEYED = ("server.state_dir", "connections.NAME.app", "connections.NAME.rate")
-"""Keys that are checked, shown, and have no effect yet."""
 MESSAGES = {
     "connections": "ConnectionSettings",
     "consent": "ConsentSettings",
@@ -138,8 +139,6 @@ def _meaning(key: str) -> Iterator[str]:
     if f"tokferry.v1.{enum}" in comments():
         for name, text in enum_values(enum).items():
             yield f"{code(name.lower())}: {text}"
-    if key in NOT_OBEYED:
-        yield "Has no effect in this version."
 
 
 def _said(key: str) -> str | None:
@@ -170,11 +169,13 @@ def _default(key: str, field: FieldInfo) -> str:
 
 @cache
 def _defaults() -> dict[str, Any]:
-    """Give the file that stands for one with nothing but a pixel id in it."""
-    settings = settings_from_mapping({"connections": {"NAME": {"pixel_id": "P"}}})
+    """Give the file that stands for one with an outbox and a pixel id in it."""
+    settings = settings_from_mapping(
+        {"outbox": {}, "connections": {"NAME": {"pixel_id": "P"}}}
+    )
     data = tomllib.loads(as_toml(settings))
-    state = Path(data["server"]["state_dir"])
-    data["server"]["state_dir"] = state.relative_to(Path.cwd()).as_posix()
+    for place, key in (("server", "state_dir"), ("outbox", "path")):
+        data[place][key] = Path(data[place][key]).relative_to(Path.cwd()).as_posix()
     return data
 
 

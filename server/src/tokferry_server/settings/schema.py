@@ -153,10 +153,12 @@ def _meanings() -> dict[str, str]:
 
 @cache
 def _defaults() -> dict[str, Any]:
-    """Give the file that stands for one with nothing but a pixel id in it."""
-    settings = settings_from_mapping({"connections": {"NAME": {"pixel_id": "P"}}})
+    """Give the file that stands for one with an outbox and a pixel id in it."""
+    settings = settings_from_mapping(
+        {"outbox": {}, "connections": {"NAME": {"pixel_id": "P"}}}
+    )
     data = tomllib.loads(as_toml(settings))
-    state = Path(data["server"]["state_dir"])
-    data["server"]["state_dir"] = state.relative_to(Path.cwd()).as_posix()
+    for table, key in (("server", "state_dir"), ("outbox", "path")):
+        data[table][key] = Path(data[table][key]).relative_to(Path.cwd()).as_posix()
     del data["connections"]["NAME"]["pixel_id"]
     return data
