@@ -33,9 +33,13 @@ def key_of(row: NewRow) -> Key:
 
 @dataclass
 class MemoryOutbox:
-    """``gate`` is awaited before and after each write, with its name."""
+    """``gate`` is awaited before and after each write, with its name.
+
+    ``wall`` stamps new rows, ``steady`` times the keys that are known.
+    """
 
     wall: Callable[[], float]
+    steady: Callable[[], float]
     gate: Callable[[str], Awaitable[None]] = _at_once
     max_dead: int = 10**9
     pending: dict[int, Row] = field(default_factory=dict)
@@ -63,9 +67,10 @@ class MemoryOutbox:
 
     def _put(self, row: NewRow) -> Put:
         now, key = self.wall(), key_of(row)
+        steady = self.steady()
         id_, body, until = self.known.get(key, (0, b"", 0.0))
         waiting = id_ in self.pending or id_ in self.dead_rows
-        if id_ and (waiting or now < until):
+        if id_ and (waiting or steady < until):
             state = State.DEAD if id_ in self.dead_rows else State.DELIVERED
             return Put(
                 id=id_,
@@ -76,7 +81,7 @@ class MemoryOutbox:
         id_, self.next_id = self.next_id, self.next_id + 1
         fields = {name: getattr(row, name) for name in NewRow.__slots__}
         self.pending[id_] = Row(id=id_, created=now, next_at=now, **fields)
-        self.known[key] = (id_, row.body, now + KNOWN_KEY_SECONDS)
+        self.known[key] = (id_, row.body, steady + KNOWN_KEY_SECONDS)
         return Put(id=id_, state=State.PENDING)
 
     async def claim(self, connection: str, limit: int, now: float) -> list[Row]:
@@ -127,7 +132,8 @@ class MemoryOutbox:
         for id_ in ids:
             row = self._take(id_)
             self.delivered[id_] = now
-            self.known[key_of(row)] = (id_, row.body, now + KNOWN_KEY_SECONDS)
+            until = self.steady() + KNOWN_KEY_SECONDS
+            self.known[key_of(row)] = (id_, row.body, until)
         await self.gate("after settle")
 
     async def reschedule(self, rows: Sequence[Reschedule]) -> None:
@@ -196,16 +202,16 @@ class MemoryOutbox:
         accept_double_count: bool = False,
         force: bool = False,
     ) -> Replay:
-        """Refuse ambiguous rows at 47 hours: an hour less than the contract allows."""
         del force
         replayed = refused = 0
         for row in [self.dead_rows[id_] for id_ in chosen.ids][:limit]:
             since = row.first_ambiguous_at
-            late = since is not None and now - since >= 47 * 3600
+            late = since is not None and now - since >= KNOWN_KEY_SECONDS
             if late and not accept_double_count:
                 refused += 1
                 continue
-            fields = {name: getattr(self.dead_rows.pop(row.id), name) for name in _ROW}
+            del self.dead_rows[row.id]
+            fields = {name: getattr(row, name) for name in _ROW}
             self.pending[row.id] = Row(**{**fields, "next_at": now})
             replayed += 1
         return Replay(replayed=replayed, refused=refused)

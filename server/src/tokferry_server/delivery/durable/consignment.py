@@ -112,7 +112,10 @@ class Consignment:
         items = [Item(index=index, body=row.body) for index, row in enumerate(rows)]
         try:
             answer = await self._post(items)
-            await Isolation(items, self._ask, self._findings).run(answer)
+            isolation = Isolation(
+                items, self._ask, self._findings, trusted=lane.trusted
+            )
+            await isolation.run(answer)
         except OutboxError:
             raise
         except Exception as error:  # noqa: BLE001  one bad chunk must not stop the rest

@@ -61,7 +61,7 @@ def _stopped(lane: Lane, clock: Clock) -> _Standing | None:
     operator, fault = lane.operator, lane.fault
     if operator is not None:
         return _Standing(LaneState.PAUSED, operator.reason, operator.since)
-    if lane.deaths:
+    if lane.full:
         return _Standing(LaneState.PAUSED, DEAD_LETTERS_FULL)
     if fault is not None:
         probe = max(0.0, fault.probe_at - clock.monotonic())

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 _EVERY_S: Final = 60.0
+_CHANGED_EVERY_S: Final = 5.0
 _MOST_WAITS: Final = 1000
 _KEPT_S: Final = 60 * 86_400.0
 
@@ -20,8 +21,8 @@ Wait = tuple[float, float]
 class Journal:
     """Waits by connection, in Unix seconds; kept in a file if one is named.
 
-    ``seen`` is the latest time that was noted. A file that is missing or unreadable
-    counts as empty; errors of writing it come through as ``OSError``.
+    A file that is missing or unreadable counts as empty; errors of writing it come
+    through as ``OSError``.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -29,7 +30,9 @@ class Journal:
         self._ended: dict[str, list[Wait]] = {}
         self._open: dict[str, float] = {}
         self._written = -math.inf
-        self.seen = 0.0
+        self._changed = False
+        self._seen = 0.0
+        self._seen_wall = 0.0
         if path is not None:
             with suppress(FileNotFoundError, ValueError, TypeError, KeyError):
                 self._load(json.loads(path.read_text()))
@@ -44,7 +47,7 @@ class Journal:
             ended = self._ended.setdefault(connection, [])
             ended.append((self._open.pop(connection), now))
             _shorten(ended, now)
-        self._written = -math.inf
+        self._changed = True
 
     def waited(self, connection: str, since: float, until: float) -> float:
         """Give the seconds that a connection had to wait between two times."""
@@ -56,20 +59,40 @@ class Journal:
         start = self._open.get(connection, math.inf)
         return total + max(0.0, until - max(start, since))
 
-    def keep(self, now: float) -> None:
-        """Write the file if anything changed, else once a minute."""
-        self.seen = max(self.seen, now)
-        if self._path is None or now - self._written < _EVERY_S:
+    def floor(self, wall: float) -> float:
+        """Give the least that the time can be when the system's clock says ``wall``.
+
+        That is the last time noted, and what the system's clock has gone on since: a
+        clock that was set back before then is still behind.
+        """
+        return self._seen + max(0.0, wall - self._seen_wall)
+
+    def keep(self, now: float, wall: float) -> None:
+        """Write the file every five seconds if anything changed, else once a minute.
+
+        ``now`` is the time that never runs slow, ``wall`` that of the system's clock.
+        """
+        self._seen, self._seen_wall = max(self._seen, now), wall
+        age = now - self._written
+        if self._path is None or age < (
+            _CHANGED_EVERY_S if self._changed else _EVERY_S
+        ):
             return
-        self._written = now
+        self._written, self._changed = now, False
         new = self._path.with_suffix(".new")
-        members = {"seen": self.seen, "waits": self._ended, "open": self._open}
+        members = {
+            "seen": self._seen,
+            "wall": self._seen_wall,
+            "waits": self._ended,
+            "open": self._open,
+        }
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         new.write_text(json.dumps(members))
         new.replace(self._path)
 
     def _load(self, members: Any) -> None:
-        self.seen = float(members["seen"])
+        seen, wall = float(members["seen"]), float(members["wall"])
+        self._seen, self._seen_wall = seen, wall
         for connection, waits in members["waits"].items():
             self._ended[connection] = [(float(one), float(two)) for one, two in waits]
         for connection, start in members["open"].items():

@@ -1,6 +1,7 @@
 """One connection as the worker sees it: what it holds, and whether it may send."""
 
 import logging
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import Final
@@ -22,6 +23,7 @@ from tokferry_server.tiktok.verdicts import classify
 _PROBE_EVERY_S: Final = 60.0
 _PROBE_EVENTS: Final = 1
 _SUSPECT_PROBE_EVENTS: Final = 8
+_TRUST_S: Final = 600.0
 _log = logging.getLogger(__name__)
 
 
@@ -51,7 +53,7 @@ class Lane:
     """What waits and what is under way for one connection, and what holds it back.
 
     ``chunks`` are claimed rows, sorted into requests. ``operator`` is the pause that
-    someone has set. ``deaths`` could not be stored: the dead letters are full.
+    someone has set. ``deaths`` could not be stored while the dead letters are ``full``.
     """
 
     def __init__(self, name: str, settings: WorkerConnection, clock: Clock) -> None:
@@ -61,8 +63,10 @@ class Lane:
         self.eager = True
         self.in_flight = 0
         self.operator: Pause | None = None
+        self.resumed: float | None = None
         self.fault: Fault | None = None
         self.deaths: list[Death] = []
+        self.full = False
         self.tokenless = False
         self.limit = AdaptiveLimit(settings.concurrency)
         self.breaker = Breaker()
@@ -71,10 +75,11 @@ class Lane:
         self.last: LastVerdict | None = None
         self._clock = clock
         self._probing = False
+        self._trusted_until = -math.inf
 
     def admit(self, share: int) -> Admission | None:
         """Say whether one more chunk may go; ``share`` limits those under way."""
-        if self.operator or self.deaths or self._probing or self.in_flight >= share:
+        if self.operator or self.full or self._probing or self.in_flight >= share:
             return None
         token = self._token()
         if token is None or not self.settings.pace.admits():
@@ -123,6 +128,8 @@ class Lane:
         now = self._clock.monotonic()
         self._remember(answer, verdict)
         self.settings.pace.note(answer, started)
+        if verdict.outcome is Outcome.DELIVERED:
+            self._trusted_until = now + _TRUST_S
         self.limit.ended(
             now,
             now - started,
@@ -136,6 +143,11 @@ class Lane:
             self.budget.record(failed=verdict.breaker)
         if verdict.outcome is Outcome.REJECTED and not self.suspected:
             self.heal(admission)
+
+    @property
+    def trusted(self) -> bool:
+        """Whether TikTok took events of the connection in the last ten minutes."""
+        return self._clock.monotonic() < self._trusted_until
 
     @property
     def suspected(self) -> bool:
@@ -158,10 +170,15 @@ class Lane:
         )
 
     def heal(self, admission: Admission) -> None:
-        """Go on as usual: a probe has shown that TikTok listens again."""
+        """Go on as usual if a probe has shown that TikTok listens again."""
         if admission.probe and self.fault is not None:
             self.fault = None
             _log.warning("connection %s goes on", self.name)
+
+    def resume(self) -> None:
+        """Go on because someone said so, who is to be trusted as a delivery is."""
+        self.fault = None
+        self._trusted_until = self._clock.monotonic() + _TRUST_S
 
     def _token(self) -> str | None:
         try:

@@ -46,24 +46,33 @@ class Lanes:
         first = self._turn % max(1, len(lanes))
         return iter(lanes[first:] + lanes[:first])
 
-    async def follow(self, paused: Mapping[str, Pause]) -> None:
-        """Follow the settings, and the pauses that someone has set."""
+    async def follow(
+        self, paused: Mapping[str, Pause], resumed: Mapping[str, float]
+    ) -> None:
+        """Follow the settings, and the pauses that someone has set or ended."""
         for name, settings in self._connections.items():
             lane = self.by_name.get(name)
             if lane is None:
                 lane = self.by_name[name] = Lane(name, settings, self._clock)
+                lane.resumed = resumed.get(name)
             lane.settings = settings
             lane.operator = paused.get(name)
+            if lane.resumed != resumed.get(name):
+                lane.resumed = resumed.get(name)
+                lane.resume()
         for lane in list(self.by_name.values()):
             if lane.name not in self._connections:
                 await self.close(lane)
 
     async def round_up(self) -> None:
-        """Find rows nobody sends, and store deaths that did not fit before."""
+        """Find the rows that nobody sends."""
         ready = await self._outbox.ready(self._clock.now())
         self.unknown = {
             name: count for name, count in ready.items() if name not in self.by_name
         }
+
+    async def bury(self) -> None:
+        """Store the deaths that did not fit before."""
         for lane in list(self.by_name.values()):
             deaths, lane.deaths = lane.deaths, []
             await self._store.kill(lane, deaths)

@@ -1,16 +1,18 @@
-"""Pauses that an operator sets: files in one folder, which every worker watches."""
+"""Pauses that an operator sets and ends: files in one folder that all workers watch."""
 
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote, unquote
 
-_SUFFIX = ".paused"
-_LONGEST_REASON = 256
+_PAUSED: Final = ".paused"
+_RESUMED: Final = ".resumed"
+_LONGEST_REASON: Final = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,47 +35,60 @@ class PauseFolder:
 
     def pause(self, connection: str, reason: str) -> Pause:
         """Pause a connection; an earlier pause keeps its time."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        earlier = self._read(self._path(connection))
+        earlier = _read(self._path(connection, _PAUSED))
         since = self._wall() if earlier is None else earlier.since
         text = "".join(one if one.isprintable() else " " for one in reason)
         pause = Pause(reason=text[:_LONGEST_REASON], since=since)
-        path = self._path(connection)
-        new = path.with_suffix(f".{os.getpid()}")
-        new.write_text(json.dumps({"reason": pause.reason, "since": pause.since}))
-        new.chmod(0o600)
-        new.replace(path)
+        self._write(self._path(connection, _PAUSED), pause)
         return pause
 
     def resume(self, connection: str) -> bool:
-        """End the pause of a connection; false if there was none."""
+        """End a pause, also one that the workers began themselves.
+
+        Gives false if nobody had set one.
+        """
+        now = Pause(reason="resumed", since=self._wall())
+        self._write(self._path(connection, _RESUMED), now)
         try:
-            self._path(connection).unlink()
+            self._path(connection, _PAUSED).unlink()
         except FileNotFoundError:
             return False
         return True
 
     def paused(self) -> dict[str, Pause]:
         """Give all pauses by connection; one that is unreadable pauses, too."""
-        found: dict[str, Pause] = {}
+        return dict(self._all(_PAUSED))
+
+    def resumed(self) -> dict[str, float]:
+        """Give, by connection, when someone last ended a pause, in Unix seconds."""
+        return {connection: mark.since for connection, mark in self._all(_RESUMED)}
+
+    def _all(self, suffix: str) -> Iterator[tuple[str, Pause]]:
         with suppress(FileNotFoundError):
             for path in sorted(self._folder.iterdir()):
-                if path.name.endswith(_SUFFIX):
-                    pause = self._read(path)
-                    if pause is not None:
-                        found[unquote(path.name.removesuffix(_SUFFIX))] = pause
-        return found
+                if path.name.endswith(suffix):
+                    mark = _read(path)
+                    if mark is not None:
+                        yield unquote(path.name.removesuffix(suffix)), mark
 
-    def _path(self, connection: str) -> Path:
-        return self._folder / (quote(connection, safe="") + _SUFFIX)
+    def _path(self, connection: str, suffix: str) -> Path:
+        return self._folder / (quote(connection, safe="") + suffix)
 
-    def _read(self, path: Path) -> Pause | None:
-        try:
-            text = path.read_text(errors="replace")
-            since = path.stat().st_mtime
-        except FileNotFoundError:
-            return None
-        with suppress(ValueError, KeyError, TypeError):
-            members = json.loads(text)
-            return Pause(reason=str(members["reason"]), since=float(members["since"]))
-        return Pause(reason="", since=since)
+    def _write(self, path: Path, mark: Pause) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new = path.with_name(f"{path.name}.{os.getpid()}")
+        new.write_text(json.dumps({"reason": mark.reason, "since": mark.since}))
+        new.chmod(0o600)
+        new.replace(path)
+
+
+def _read(path: Path) -> Pause | None:
+    try:
+        text = path.read_text(errors="replace")
+        since = path.stat().st_mtime
+    except FileNotFoundError:
+        return None
+    with suppress(ValueError, KeyError, TypeError):
+        members = json.loads(text)
+        return Pause(reason=str(members["reason"]), since=float(members["since"]))
+    return Pause(reason="", since=since)

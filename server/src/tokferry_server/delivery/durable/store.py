@@ -15,7 +15,7 @@ from tokferry_server.delivery.outbox.interface import (
     Reschedule,
 )
 
-_AGAIN_S: Final = 5.0
+_LONGEST_WAIT_S: Final = 60.0
 _log = logging.getLogger(__name__)
 _before_settle = failpoint("delivery.before_settle")
 _after_settle = failpoint("delivery.after_settle")
@@ -69,10 +69,12 @@ class Store:
         except OutboxBrokenError:
             raise
         except OutboxError:
-            if not lane.deaths:
+            if not lane.full:
                 _log.warning("connection %s stops: no dead letter fits", lane.name)
+            lane.full = True
             lane.deaths.extend(deaths)
             return
+        lane.full = bool(lane.deaths)
         lane.counts.dead += len(deaths)
 
     async def release(self, lane: Lane, ids: Sequence[int]) -> None:
@@ -82,6 +84,7 @@ class Store:
             lane.counts.released += len(ids)
 
     async def _insist(self, write: Callable[[], Awaitable[None]]) -> None:
+        wait = 1.0
         while True:
             try:
                 await write()
@@ -91,6 +94,7 @@ class Store:
                 if self._stopping():
                     raise
                 _log.warning("the outbox refuses to write (%s)", type(error).__name__)
-                await self._clock.sleep(_AGAIN_S)
+                await self._clock.sleep(wait)
+                wait = min(_LONGEST_WAIT_S, 2 * wait)
             else:
                 return

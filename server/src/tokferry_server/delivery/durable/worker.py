@@ -1,6 +1,8 @@
 """Takes events from the outbox to TikTok, for all connections, until it is stopped."""
 
 import asyncio
+import math
+import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -12,13 +14,12 @@ from tokferry_server.delivery.durable.describe import describe, held, waits
 from tokferry_server.delivery.durable.journal import Journal
 from tokferry_server.delivery.durable.lane import Admission, Lane
 from tokferry_server.delivery.durable.lanes import Lanes
-from tokferry_server.delivery.durable.pauses import PauseFolder
+from tokferry_server.delivery.durable.pauses import Pause, PauseFolder
 from tokferry_server.delivery.durable.status import WorkerStatus
 from tokferry_server.delivery.durable.store import Store
 from tokferry_server.delivery.failpoints import failpoint
 from tokferry_server.delivery.outbox.interface import Outbox, OutboxError, Row
 
-_LONGEST_NAP_S: Final = 30.0
 _ROUND_UP_S: Final = 60.0
 _in_drain = failpoint("delivery.in_drain")
 
@@ -28,7 +29,7 @@ class Worker:
 
     ``connections`` may change while it runs. ``pool`` is the most requests at a time,
     of which one connection gets half. ``poll``: seconds between two looks at tokens
-    and pauses that may have changed.
+    and pauses that may have changed; ``nap``: the most between two looks at all.
     """
 
     def __init__(  # noqa: PLR0913  keyword-only settings
@@ -41,15 +42,18 @@ class Worker:
         journal: Journal | None = None,
         pool: int = 64,
         poll: float = 1.0,
+        nap: float = 30.0,
     ) -> None:
         self._outbox = outbox
         self._journal = journal or Journal()
-        self._clock = clock or Clock(floor=self._journal.seen)
+        self._clock = clock or Clock(floor=self._journal.floor(time.time()))
         self._pauses = pauses
         self._pool = pool
         self._poll = poll
+        self._longest_nap = nap
         self._tasks: dict[asyncio.Task[None], Lane] = {}
-        self._next_round_up = 0.0
+        self._next_round_up = self._next_look = -math.inf
+        self._paused: tuple[dict[str, Pause], dict[str, float]] = ({}, {})
         self._stopping = False
         self._failure: Exception | None = None
         self._news = asyncio.Event()
@@ -109,14 +113,18 @@ class Worker:
         )
 
     async def _look_around(self) -> None:
-        await self._lanes.follow({} if self._pauses is None else self._pauses.paused())
+        if self._pauses is not None and self._clock.monotonic() >= self._next_look:
+            self._next_look = self._clock.monotonic() + self._poll
+            self._paused = self._pauses.paused(), self._pauses.resumed()
+        await self._lanes.follow(*self._paused)
         now = self._clock.now()
         for name, lane in self._lanes.by_name.items():
             self._journal.note(name, waits=waits(lane, self._clock), now=now)
-        self._journal.keep(now)
+        self._journal.keep(now, self._clock.wall())
         if self._clock.monotonic() >= self._next_round_up:
             self._next_round_up = self._clock.monotonic() + _ROUND_UP_S
             await self._lanes.round_up()
+            await self._lanes.bury()
 
     async def _round(self) -> bool:
         """Give each connection in turn one request; say whether any was begun."""
@@ -171,7 +179,7 @@ class Worker:
         self.wake()
 
     async def _until_next(self) -> float:
-        seconds = _LONGEST_NAP_S
+        seconds = self._longest_nap
         due = await self._outbox.next_due()
         if due is not None:
             now = self._clock.now()
@@ -185,6 +193,7 @@ class Worker:
         _in_drain()
         while self._tasks:
             await asyncio.wait(self._tasks)
+        await self._lanes.bury()
         for lane in list(self._lanes.by_name.values()):
             await self._lanes.close(lane)
-        self._journal.keep(self._clock.now())
+        self._journal.keep(self._clock.now(), self._clock.wall())

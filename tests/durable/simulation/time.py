@@ -1,0 +1,19 @@
+"""The times of a simulation: the true one, and what a machine's clock makes of it."""
+
+import asyncio
+from dataclasses import dataclass
+
+EPOCH = 1_795_000_000.0
+
+
+@dataclass
+class Times:
+    """``offset`` is how wrong the machine's clock is, in seconds."""
+
+    offset: float = 0.0
+
+    def true(self) -> float:
+        return EPOCH + asyncio.get_running_loop().time()
+
+    def wall(self) -> float:
+        return self.true() + self.offset
