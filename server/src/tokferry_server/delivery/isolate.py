@@ -74,12 +74,17 @@ class Isolation:
     """Judges the answer to one request, and sends parts of it until all is clear.
 
     ``ask`` sends one more request and raises StoppedError when that is not allowed.
+    ``trusted``: the connection has delivered lately, so that a few events that fail
+    alike do not speak against it.
     """
 
-    def __init__(self, items: Sequence[Item], ask: Ask, book: Book) -> None:
+    def __init__(
+        self, items: Sequence[Item], ask: Ask, book: Book, *, trusted: bool = False
+    ) -> None:
         self._items = items
         self._ask = ask
         self._book = book
+        self._trusted = trusted
         self._noted: set[int] = set()
         self._refused: dict[int, _Refusal] = {}
         self._kinds: set[object] = set()
@@ -219,7 +224,8 @@ class Isolation:
             self._book.postpone(left, answer, stop)
 
     def _nothing_but_one_error(self) -> bool:
-        return len(self._items) > 1 and not self._accepted and len(self._kinds) == 1
+        few = len(self._items) < (_SUSPECT_FROM if self._trusted else 2)
+        return not few and not self._accepted and len(self._kinds) == 1
 
     def _nearly_all_alike(self) -> bool:
         kinds = Counter(_kind(refusal.answer) for refusal in self._refused.values())
