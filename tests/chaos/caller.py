@@ -1,0 +1,186 @@
+"""A caller that streams numbered events and sends again whatever was not answered."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import grpc
+
+from chaos.events import chunk_json
+from chaos.history import Answered, End, Fail, Invoke, Log, Ok, Unknown
+from chaos.processes import CONNECTION
+from tokferry.v1 import (
+    Chunk,
+    ChunkResult,
+    ForwardStreamRequest,
+    ForwardStreamResponse,
+    ForwardTotals,
+    StreamOptions,
+)
+from tokferry.v1.forwarding_service_pb2_grpc import ForwardingServiceStub
+
+_REFUSALS: Final = frozenset(
+    {
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.FAILED_PRECONDITION,
+        grpc.StatusCode.INVALID_ARGUMENT,
+    }
+)
+_AGAIN_S: Final = 0.05
+_MAX_MESSAGE: Final = 4 * 2**20
+
+
+@dataclass(slots=True)
+class Work:
+    """What is to be sent: ``events`` numbers, ``size`` of them a chunk.
+
+    ``allowed`` chunks may be begun by now. ``todo`` are to be sent again.
+    """
+
+    events: int
+    size: int
+    allowed: int
+    begun: int = 0
+    done: int = 0
+    todo: list[int] = field(default_factory=list)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks there are."""
+        return -(-self.events // self.size)
+
+    def allow(self, chunks: int) -> None:
+        """Let so many more chunks begin."""
+        self.allowed = min(self.chunks, self.begun + chunks)
+        self.changed.set()
+
+    def close(self) -> None:
+        """Let no more chunks begin: what has begun is all there is."""
+        self.events = min(self.events, self.begun * self.size)
+        self.allowed = self.begun
+        self.changed.set()
+
+    async def take(self) -> int | None:
+        """Wait for a chunk to send; ``None`` when all are answered."""
+        while True:
+            if self.todo:
+                return self.todo.pop()
+            if self.begun < self.allowed:
+                self.begun += 1
+                return self.begun - 1
+            if self.done == self.chunks:
+                return None
+            self.changed.clear()
+            await self.changed.wait()
+
+    def range_of(self, chunk: int) -> tuple[int, int]:
+        """Give the first event of a chunk, and how many it has."""
+        first = chunk * self.size
+        return first, min(self.size, self.events - first)
+
+
+class Caller:
+    """Streams all of the work, over as many streams as it takes."""
+
+    def __init__(self, target: str, work: Work, log: Log) -> None:
+        self._target = target
+        self._work = work
+        self._log = log
+        self._stream = 0
+        self.statuses: list[str] = []
+
+    async def run(self) -> None:
+        """Send until every chunk is answered."""
+        options = [
+            ("grpc.max_receive_message_length", _MAX_MESSAGE),
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.min_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 100),
+            ("grpc.use_local_subchannel_pool", 1),
+        ]
+        async with grpc.aio.insecure_channel(self._target, options=options) as channel:
+            while self._work.done < self._work.chunks:
+                self._stream += 1
+                await _Stream(self._stream, self._work, self._log, self).run(channel)
+                await asyncio.sleep(_AGAIN_S)
+
+
+class _Stream:
+    """One stream, until it ends or breaks."""
+
+    def __init__(self, number: int, work: Work, log: Log, caller: Caller) -> None:
+        self._number = number
+        self._work = work
+        self._log = log
+        self._caller = caller
+        self._open: dict[int, int] = {}
+        self._over = False
+
+    async def run(self, channel: grpc.aio.Channel) -> None:
+        code = "OK"
+        call = ForwardingServiceStub(channel).ForwardStream(
+            self._requests(), wait_for_ready=True
+        )
+        try:
+            async for response in call:
+                self._read(response)
+        except grpc.aio.AioRpcError as error:
+            code = error.code().name
+            refused = error.code() in _REFUSALS
+            self._caller.statuses.append(f"{code} {error.details()}"[:200])
+        else:
+            refused = False
+        self._over = True
+        for sequence, chunk in self._open.items():
+            kind = Fail if refused else Unknown
+            self._log.write(kind(self._number, sequence, code))
+            self._give_back(chunk)
+
+    async def _requests(self) -> AsyncIterator[ForwardStreamRequest]:
+        yield ForwardStreamRequest(options=StreamOptions(connection=CONNECTION))
+        sequence = 0
+        while (chunk := await self._work.take()) is not None:
+            if self._over:
+                self._give_back(chunk)
+                return
+            sequence += 1
+            first, count = self._work.range_of(chunk)
+            self._open[sequence] = chunk
+            self._log.write(Invoke(self._number, sequence, first, count))
+            yield ForwardStreamRequest(
+                chunk=Chunk(sequence=sequence, json=chunk_json(first, count))
+            )
+
+    def _give_back(self, chunk: int) -> None:
+        self._work.todo.append(chunk)
+        self._work.changed.set()
+
+    def _read(self, response: ForwardStreamResponse) -> None:
+        match response.WhichOneof("response"):
+            case "chunk":
+                self._answered(response.chunk)
+            case "totals":
+                totals = response.totals
+                self._log.write(End(self._number, totals.chunks, _sums(totals.totals)))
+
+    def _answered(self, result: ChunkResult) -> None:
+        results = [
+            Answered(
+                one.outcome,
+                one.deliveries[0].event_id if one.deliveries else "",
+                any(each.duplicate for each in one.deliveries),
+            )
+            for one in result.results
+        ]
+        self._log.write(
+            Ok(self._number, result.sequence, results, _sums(result.totals))
+        )
+        if self._open.pop(result.sequence, None) is not None:
+            self._work.done += 1
+            self._work.changed.set()
+
+
+def _sums(totals: ForwardTotals) -> dict[str, int]:
+    return {name.name: count for name, count in totals.ListFields()}
