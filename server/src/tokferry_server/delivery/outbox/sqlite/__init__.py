@@ -1,5 +1,6 @@
 """The outbox engine on one SQLite file: stores before it acknowledges."""
 
 from tokferry_server.delivery.outbox.sqlite.engine import SqliteOutbox
+from tokferry_server.delivery.outbox.sqlite.shards import Adopted, adopt_shards
 
-__all__ = ["SqliteOutbox"]
+__all__ = ["Adopted", "SqliteOutbox", "adopt_shards"]

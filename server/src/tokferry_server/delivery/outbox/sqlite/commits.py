@@ -9,7 +9,7 @@ from tokferry_server.delivery.outbox.interface import (
     OutboxError,
     OutboxFullError,
 )
-from tokferry_server.delivery.outbox.sqlite.checkpoints import Checkpoints
+from tokferry_server.delivery.outbox.sqlite.checkpoints import PAGES, Checkpoints
 from tokferry_server.delivery.outbox.sqlite.puts import put_all
 from tokferry_server.delivery.outbox.sqlite.store import Store
 from tokferry_server.delivery.outbox.sqlite.task import (
@@ -24,13 +24,21 @@ _NO_ROOM: Final = (
     "the disk of the outbox is full: nothing of this call was written; make room on it"
 )
 
+_PAGES_A_CUT: Final = 100
+
+
+def give_back_pages(store: Store) -> None:
+    """Cut some free pages off the file."""
+    store.db.execute(f"PRAGMA incremental_vacuum({_PAGES_A_CUT})").fetchall()
+
 
 class Commits:
     """Writes to one store. After a failed commit it writes nothing any more."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._checkpoints = Checkpoints(store.db)
+        pages = min(PAGES, store.space.log_pages)
+        self._checkpoints = Checkpoints(store.db, store.space.log, pages)
         self._held: list[Task] = []
         self._broken: str | None = None
         self._before = failpoint("outbox.before_commit")
@@ -53,11 +61,24 @@ class Commits:
             OutboxBrokenError: the commit failed; nothing may be taken for stored.
         """
         self.check()
+        if self._held:
+            held, self._held = self._held, []
+            self._group(held)
         if self._store.space.short and not self._held:
-            self._store.space.restore()
-        waiting = [*self._held, *tasks]
-        self._held = []
-        return self._group(waiting) if waiting else []
+            self._shrink()
+        return self._group(tasks) if tasks else []
+
+    def _shrink(self) -> None:
+        """Give free pages back to the disk, until the ballast fits again."""
+        store = self._store
+        self.checkpoint(truncate=True)
+        while not store.space.restore() and store.reusable():
+            before = store.reusable()
+            self._group([Task(kind=Kind.HOLD, work=give_back_pages)])
+            self._held.clear()
+            self.checkpoint(truncate=True)
+            if store.reusable() >= before:
+                return
 
     def read(self, task: Task) -> Outcome:
         """Do a task that writes nothing.
@@ -69,7 +90,7 @@ class Commits:
             return self._do(task)
         except Exception as error:  # noqa: BLE001 - judged below
             if is_disk(error):
-                raise self._break(error) from None
+                raise self.give_up(error) from None
             return Outcome(task, error=error)
 
     def _group(self, tasks: Sequence[Task]) -> list[Outcome]:
@@ -80,7 +101,7 @@ class Commits:
             if is_full(error):
                 return self._without_room(tasks)
             if is_disk(error):
-                raise self._break(error) from None
+                raise self.give_up(error) from None
             if len(tasks) == 1:
                 return [Outcome(tasks[0], error=error)]
         return [outcome for task in tasks for outcome in self._group([task])]
@@ -129,7 +150,7 @@ class Commits:
         except Exception as error:  # noqa: BLE001 - judged below
             self._roll_back()
             if not is_full(error):
-                raise self._break(error) from None
+                raise self.give_up(error) from None
         self._held = held
         for task in held:
             self._store.unwritten.update(task.delivered)
@@ -141,12 +162,15 @@ class Commits:
         Raises:
             OutboxBrokenError: it failed for another reason.
         """
-        try:
-            self._checkpoints.run(truncate=truncate)
-        except Exception as error:  # noqa: BLE001 - judged below
-            if not is_full(error):
-                raise self._break(error) from None
-            self._store.space.give_up_ballast()
+        for _ in range(2):
+            try:
+                self._checkpoints.run(truncate=truncate)
+            except Exception as error:  # noqa: BLE001 - judged below
+                if not is_full(error):
+                    raise self.give_up(error) from None
+                self._store.space.give_up_ballast()
+            else:
+                return
 
     def checkpoint_if_due(self, *, idle: bool) -> None:
         """Checkpoint a long log, and any log while nothing else is to do."""
@@ -158,9 +182,10 @@ class Commits:
         try:
             self._store.roll_back()
         except Exception as error:  # noqa: BLE001 - judged below
-            raise self._break(error) from None
+            raise self.give_up(error) from None
 
-    def _break(self, error: Exception) -> OutboxBrokenError:
+    def give_up(self, error: Exception) -> OutboxBrokenError:
+        """Write nothing any more, and give what every call is told from now on."""
         name = getattr(error, "sqlite_errorname", None) or type(error).__name__
         self._broken = (
             f"the outbox file {self._store.path} could not be read or written ({name}):"

@@ -117,8 +117,11 @@ def connect(path: Path) -> sqlite3.Connection:
             f"the outbox needs SQLite 3.35 or later, and this Python has "
             f"{sqlite3.sqlite_version}"
         )
+    new = path.stat().st_size == 0
     connection = sqlite3.connect(path, isolation_level=None, timeout=0)
     try:
+        if new:  # on a full disk, free pages can then be given back
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").fetchall()
         _prepare(connection, path)

@@ -10,7 +10,9 @@ from typing import Final
 
 from tokferry_server.delivery.outbox.interface import OutboxFullError
 
-_MOST_BALLAST: Final = 32 * 2**20
+_LOG_SHARE: Final = 4
+_PAGE_BYTES: Final = 4_096
+_MOST_BALLAST: Final = 64 * 2**20
 _BALLAST_SHARE: Final = 8
 
 
@@ -19,11 +21,19 @@ class Space:
 
     def __init__(self, path: Path, min_free_share: float) -> None:
         self._path = path
-        self._wal = path.with_name(f"{path.name}-wal")
+        self.log = path.with_name(f"{path.name}-wal")
         self._ballast = ballast_file(path)
         self._share = 1.0 - min_free_share
+        self._wanted = min(
+            _MOST_BALLAST, (self._free() + self._own()) // _BALLAST_SHARE
+        )
         self.short = True
         self.restore()
+
+    @property
+    def log_pages(self) -> int:
+        """How long the log may be, for the ballast to hold all that is in it."""
+        return max(1, self._wanted // _LOG_SHARE // _PAGE_BYTES)
 
     def check(self, size: int, reusable: int) -> None:
         """Refuse ``size`` bytes more when others would get too little of the disk.
@@ -38,7 +48,7 @@ class Space:
                 f"the disk of the outbox {self._path} is full: make room on it; rows "
                 "are accepted again as soon as there is some"
             )
-        own = _size(self._path) + _size(self._wal) + _size(self._ballast)
+        own = self._own()
         free = self._free()
         if own - reusable + size > self._share * (free + own):
             raise OutboxFullError(
@@ -54,20 +64,17 @@ class Space:
 
     def restore(self) -> bool:
         """Try to have the ballast again, and tell whether there was room for it."""
-        wanted = min(_MOST_BALLAST, self._free() // _BALLAST_SHARE)
-        have = _size(self._ballast)
-        if have and have >= wanted:
-            self.short = False
-            return True
-        if wanted < os.sysconf("SC_PAGE_SIZE"):
-            return False
-        try:
-            _reserve(self._ballast, wanted)
-        except OSError:
-            self._ballast.unlink(missing_ok=True)
-            return False
+        if size_of(self._ballast) < self._wanted:
+            try:
+                _reserve(self._ballast, self._wanted)
+            except OSError:
+                self._ballast.unlink(missing_ok=True)
+                return False
         self.short = False
         return True
+
+    def _own(self) -> int:
+        return size_of(self._path) + size_of(self.log) + size_of(self._ballast)
 
     def _free(self) -> int:
         disk = os.statvfs(self._path.parent)
@@ -79,7 +86,8 @@ def ballast_file(path: Path) -> Path:
     return path.with_name(f"{path.name}.ballast")
 
 
-def _size(path: Path) -> int:
+def size_of(path: Path) -> int:
+    """Give the size of a file in bytes; 0 for one that is not there."""
     try:
         return path.stat().st_size
     except FileNotFoundError:

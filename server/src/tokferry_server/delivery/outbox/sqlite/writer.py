@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 _TICK_S: Final = 5.0
 _SHORT_TICK_S: Final = 0.25
+_MOST_ROWS: Final = 4_000
 _MOST_TASKS: Final = 256
 _FORGET: Final = 5_000
 
@@ -93,8 +94,12 @@ class Writer:
             self._answer([Outcome(start, error=error)])
             return
         self._answer([Outcome(start)])
-        with contextlib.suppress(OutboxBrokenError):
+        try:
             self._serve(store, commits)
+        except OutboxBrokenError:
+            pass  # every call is told
+        except Exception as error:  # noqa: BLE001 - nobody may wait for ever
+            commits.give_up(error)
         self._fail_rest(commits)
         with contextlib.suppress(Exception):  # what is committed is in the log
             store.db.close()
@@ -138,11 +143,13 @@ class Writer:
         nothing: measured with 0.5 and 2 ms, 1 to 16 callers.
         """
         tasks: list[Task] = []
+        rows = 0
         with contextlib.suppress(queue.Empty):
             task = self._tasks.get(timeout=patience)
             while task is not None:
                 tasks.append(task)
-                if len(tasks) >= _MOST_TASKS:
+                rows += len(task.rows)
+                if len(tasks) >= _MOST_TASKS or rows >= _MOST_ROWS:
                     return tasks, False
                 task = self._tasks.get_nowait()
             return tasks, True

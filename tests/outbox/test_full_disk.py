@@ -1,0 +1,180 @@
+"""On a full disk nothing is accepted, nothing is lost, and it goes on by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from outbox.made import START, Clock, row, rows
+from tokferry_server.delivery.failpoints import VARIABLE
+from tokferry_server.delivery.outbox.interface import (
+    Caps,
+    Death,
+    NewRow,
+    OutboxError,
+    OutboxFullError,
+    Reschedule,
+    State,
+)
+from tokferry_server.delivery.outbox.sqlite import SqliteOutbox
+
+OPEN_CAPS = Caps(min_free_share=0.0)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """Give a disk of 8 MiB."""
+    point = tmp_path / "disk"
+    point.mkdir()
+    options = ["-t", "tmpfs", "-o", "size=8m,mode=700", "tokferry-test"]
+    try:
+        done = subprocess.run(
+            ["mount", *options, point], capture_output=True, text=True, check=False
+        )
+        error = done.stderr if done.returncode else ""
+    except FileNotFoundError:
+        error = "there is no mount command"
+    if error:
+        text = f"a small disk cannot be mounted: {error.strip()}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(text)
+        pytest.skip(text)
+    yield point
+    subprocess.run(["umount", "--lazy", point], check=True)
+
+
+def remount(disk: Path, mode: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{mode}", disk], check=True)
+
+
+def big(first: int, number: int) -> list[NewRow]:
+    return [row(n, body=b"x" * 2000) for n in range(first, first + number)]
+
+
+async def fill(box: SqliteOutbox) -> int:
+    """Put until it is refused; gives how many rows were taken."""
+    number = 0
+    while True:
+        try:
+            await box.put(big(number, 50))
+        except OutboxFullError:
+            return number
+        number += 50
+
+
+def fill_rest(disk: Path) -> Path:
+    filler = disk / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    return filler
+
+
+async def accepted_again(box: SqliteOutbox) -> None:
+    for turn in range(100):
+        try:
+            await box.put([row(f"again-{turn}")])
+        except OutboxFullError:
+            await asyncio.sleep(0.05)
+        else:
+            return
+    pytest.fail("nothing is accepted though there is room")
+
+
+async def test_a_full_disk_refuses_rows_and_delivers_what_it_has(disk: Path) -> None:
+    box = await SqliteOutbox.open(disk / "box", caps=OPEN_CAPS, clock=Clock())
+    number = await fill(box)
+    assert number > 1000
+
+    delivered: list[str] = []
+    while claimed := await box.claim("shop", 200, START):
+        await box.settle([one.id for one in claimed], START)
+        delivered += [one.event_id for one in claimed]
+
+    assert delivered == [one.event_id for one in big(0, number)]
+    await accepted_again(box)
+    await box.close()
+    box = await SqliteOutbox.open(disk / "box", caps=OPEN_CAPS, clock=Clock())
+    claimed = await box.claim("shop", 9999, START)
+    await box.close()
+    assert [one.event_id.startswith("id-again") for one in claimed] == [True]
+
+
+async def test_delivered_rows_are_not_sent_again_while_they_cannot_be_removed(
+    disk: Path,
+) -> None:
+    box = await SqliteOutbox.open(disk / "box", caps=OPEN_CAPS, clock=Clock())
+    await fill(box)
+    claimed = await box.claim("shop", 400, START)
+    filler = fill_rest(disk)
+    pending = (await box.stats())["shop"].pending
+    ids = [one.id for one in claimed]
+
+    for start in range(0, len(ids), 100):
+        await box.settle(ids[start : start + 100], START)
+
+    (put,) = await box.put(big(0, 1))
+    assert put.state is State.DELIVERED
+    more = await box.claim("shop", 9999, START)
+    assert not {one.id for one in more} & set(ids)
+    with pytest.raises(OutboxFullError):
+        await box.put([row("new")])
+    filler.unlink(missing_ok=True)
+    await accepted_again(box)
+    assert (await box.stats())["shop"].pending < pending - 300
+    await box.close()
+
+
+async def test_the_outbox_keeps_to_its_share_of_the_disk(disk: Path) -> None:
+    caps = Caps(min_free_share=0.5)
+    box = await SqliteOutbox.open(disk / "box", caps=caps, clock=Clock())
+    await fill(box)
+    await box.close()
+    used = os.statvfs(disk)
+    assert used.f_bavail / used.f_blocks > 0.4
+
+
+async def test_without_room_each_call_does_what_it_promises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "state" / "box"
+    monkeypatch.setenv(VARIABLE, "outbox.before_commit=enospc@2")
+    box = await SqliteOutbox.open(path, clock=Clock())
+    await box.put(rows(0, 4))
+    one, two, three, four = [r.id for r in await box.claim("shop", 4, START)]
+
+    with pytest.raises(OutboxFullError, match="make room"):
+        await box.put([row("new")])
+    with pytest.raises(OutboxFullError, match="make room"):
+        await box.kill([Death(id=one, reason="A")], START)
+    await box.settle([two], START)
+    await box.reschedule([Reschedule(id=three, next_at=START, attempts=1)])
+
+    assert await box.claim("shop", 9, START) == []
+    await box.close()
+    monkeypatch.delenv(VARIABLE)
+    box = await SqliteOutbox.open(path, clock=Clock())
+    again = await box.claim("shop", 9, START)
+    await box.close()
+    assert [r.id for r in again] == [one, two, three, four]
+
+
+async def test_a_read_only_disk_is_refused_and_keeps_its_rows(disk: Path) -> None:
+    box = await SqliteOutbox.open(disk / "box", caps=OPEN_CAPS, clock=time.time)
+    await box.put([row(1)])
+    await box.close()
+    remount(disk, "ro")
+    with pytest.raises(OutboxError, match="Read-only file system"):
+        await SqliteOutbox.open(disk / "box")
+    remount(disk, "rw")
+    box = await SqliteOutbox.open(disk / "box")
+    (put,) = await box.put([row(1)])
+    await box.close()
+    assert put.duplicate
