@@ -25,7 +25,8 @@ MAPPING = {
     "fields": {"value": {"from": "event.custom_attributes.price"}},
 }
 ANY = {"event_name": "Trial"}
-MISTAKES = tomllib.loads((HERE / "mistakes.toml").read_text("utf-8"))["mistake"]
+DATA = tomllib.loads((HERE / "mistakes.toml").read_text("utf-8"))
+MISTAKES = DATA["mistake"]
 PATHS = tomllib.loads((HERE / "personal_paths.toml").read_text("utf-8"))
 
 
@@ -57,9 +58,18 @@ def test_a_mistake_is_named_with_its_key_and_what_would_do(
     found = problems(change, source=mistake.get("source", "web"))
     key = "custom_mappings[0]" + (f".{mistake['key']}" if mistake["key"] else "")
 
-    assert [problem.key for problem in found] == [key]
-    for words in mistake["words"]:
+    assert [(one.key, one.problem) for one in found] == [(key, mistake["problem"])]
+    for words in mistake.get("words", []):
         assert words in found[0].description
+
+
+@pytest.mark.parametrize(
+    "right", DATA["right"], ids=lambda one: next(iter(one["change"]))
+)
+def test_what_looks_like_a_mistake_and_is_none_is_taken(right: dict[str, Any]) -> None:
+    mapping = merged(MAPPING, right["change"])
+
+    assert problems(mapping, source=right.get("source", "web")) == []
 
 
 def test_the_file_and_the_connection_are_named_as_well() -> None:
@@ -70,7 +80,7 @@ def test_the_file_and_the_connection_are_named_as_well() -> None:
 
     place = "tokferry.toml: connections.shop.custom_mappings[1]"
     assert [str(problem).partition(": '")[0] for problem in caught.value.problems] == [
-        f"{place}.name: is the name of another mapping",
+        f"{place}.name: is the name of another mapping: give each its own",
         f"{place}.fields.value.from",
     ]
 
@@ -79,7 +89,7 @@ def test_two_mappings_of_one_name_are_refused_in_any_case() -> None:
     found = problems(MAPPING, {**MAPPING, "name": "Trial"})
 
     assert [str(problem) for problem in found] == [
-        "custom_mappings[1].name: is the name of another mapping"
+        "custom_mappings[1].name: is the name of another mapping: give each its own"
     ]
 
 

@@ -142,7 +142,8 @@ def _check_mappings(connection: Any, file: str | None, root: Place) -> Found:
         except ValidationError:
             continue  # the model itself says what is wrong
         if mapping.name.lower() in names:
-            yield _found(file, (*place, "name"), "is the name of another mapping")
+            text = "is the name of another mapping: give each its own"
+            yield _found(file, (*place, "name"), text)
         names.add(mapping.name.lower())
         for fault in faults(mapping, source):
             where = (*place, *fault.key.split(".", 2))
