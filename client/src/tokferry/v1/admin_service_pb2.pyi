@@ -45,6 +45,8 @@ class _ConnectionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Conne
     """It waits, as most requests failed lately."""
     CONNECTION_STATE_DEAD_LETTERS_FULL: _ConnectionState.ValueType  # 6
     """It waits, as there is no room for dead letters."""
+    CONNECTION_STATE_NO_ACCESS_TOKEN: _ConnectionState.ValueType  # 7
+    """It waits, as it has no access token. It goes on as soon as it has one."""
 
 class ConnectionState(_ConnectionState, metaclass=_ConnectionStateEnumTypeWrapper):
     """Lists whether a connection sends."""
@@ -65,6 +67,8 @@ CONNECTION_STATE_BREAKER_OPEN: ConnectionState.ValueType  # 5
 """It waits, as most requests failed lately."""
 CONNECTION_STATE_DEAD_LETTERS_FULL: ConnectionState.ValueType  # 6
 """It waits, as there is no room for dead letters."""
+CONNECTION_STATE_NO_ACCESS_TOKEN: ConnectionState.ValueType  # 7
+"""It waits, as it has no access token. It goes on as soon as it has one."""
 Global___ConnectionState: _TypeAlias = ConnectionState  # noqa: Y015
 
 @_typing.final
