@@ -101,6 +101,8 @@ def _finish_origins(kept: Sequence[int], scope: Scope) -> None:
             tiktok = f"properties.contents[{places[entry[1]]}]"
             tiktok += origin.tiktok[entry.end() :]
             scope.origins[position] = replace(origin, tiktok=tiktok)
+    last = {origin.tiktok: origin for origin in scope.origins}
+    scope.origins = list(last.values())  # what overrides a value is its origin
     scope.origins.extend(
         replace(origin, tiktok="properties.content_ids", rule="content_ids")
         for origin in tuple(scope.origins)

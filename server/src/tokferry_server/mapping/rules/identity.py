@@ -50,20 +50,25 @@ def external_ids(chosen: Chosen, scope: Scope) -> OneOrMany | None:
 def _hashed(
     chosen: Chosen, scope: Scope, normalise: Callable[[str, Scope], str | None]
 ) -> OneOrMany | None:
-    digests: dict[str, None] = {}
+    """Give the digests without duplicates; the scope's path names where they are of."""
+    digests: dict[str, str] = {}
     for identity_type, value in chosen:
         given = as_text(value)
-        scope.path = f"batch.user_identities.{identity_type}"
+        scope.path = path = f"batch.user_identities.{identity_type}"
         if given is None:
             if normalise is _external_id and value is not None and is_blank(value):
                 scope.warn(WarningCode.EXTERNAL_ID_EMPTY)
         elif is_digest(given):
-            digests[given.lower()] = None
+            digests.setdefault(given.lower(), path)
         elif (normal := normalise(given, scope)) is not None:
-            digests[digest(normal)] = None
+            digests.setdefault(digest(normal), path)
     if not digests:
         return None
-    return next(iter(digests)) if len(digests) == 1 else tuple(digests)
+    if len(digests) == 1:
+        ((only, scope.path),) = digests.items()
+        return only
+    scope.path = " + ".join(dict.fromkeys(digests.values()))
+    return tuple(digests)
 
 
 def _email(given: str, scope: Scope) -> str | None:
