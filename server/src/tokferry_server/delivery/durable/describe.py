@@ -8,6 +8,7 @@ from tokferry_server.delivery.durable.status import LaneState, LaneStatus
 from tokferry_server.tiktok.reasons import DeliveryReason
 
 DEAD_LETTERS_FULL = "DEAD_LETTERS_FULL"
+_LEAST_S = 0.001
 
 
 class _Standing(NamedTuple):
@@ -34,9 +35,15 @@ def describe(lane: Lane, clock: Clock) -> LaneStatus:
     )
 
 
-def held(lane: Lane, clock: Clock) -> bool:
-    """Say whether anything holds a connection back."""
-    return _standing(lane, clock).state is not LaneState.RUNNING
+def next_look(lane: Lane, clock: Clock, poll: float) -> float | None:
+    """Give the seconds after which a connection that is held back may go on.
+
+    Nobody says when a token or a pause changes: that takes a look every ``poll``.
+    """
+    standing = _standing(lane, clock)
+    if standing.state is LaneState.RUNNING:
+        return None
+    return poll if standing.wait is None else max(_LEAST_S, min(standing.wait, poll))
 
 
 def waits(lane: Lane, clock: Clock) -> bool:

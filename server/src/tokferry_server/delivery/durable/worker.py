@@ -10,7 +10,7 @@ from tokferry_server.delivery.caps import RequestCaps
 from tokferry_server.delivery.durable.clock import Clock
 from tokferry_server.delivery.durable.connection import WorkerConnection
 from tokferry_server.delivery.durable.consignment import Consignment, Errand
-from tokferry_server.delivery.durable.describe import describe, held, waits
+from tokferry_server.delivery.durable.describe import describe, next_look, waits
 from tokferry_server.delivery.durable.journal import Journal
 from tokferry_server.delivery.durable.lane import Admission, Lane
 from tokferry_server.delivery.durable.lanes import Lanes
@@ -184,9 +184,11 @@ class Worker:
         if due is not None:
             now = self._clock.now()
             seconds = self._poll if due <= now else min(seconds, due - now)
-        lanes = self._lanes.by_name.values()
-        if self._pauses is not None or any(held(lane, self._clock) for lane in lanes):
+        if self._pauses is not None:
             seconds = min(seconds, self._poll)
+        for lane in self._lanes.by_name.values():
+            look = next_look(lane, self._clock, self._poll)
+            seconds = seconds if look is None else min(seconds, look)
         return seconds
 
     async def _drain(self) -> None:
