@@ -59,6 +59,7 @@ def count(path: Path) -> int:
 
 
 def check(log: Log, sizes: Iterable[int], folder: Path) -> None:
+    """Open the files with logs of these sizes."""
     folder.mkdir(mode=0o700)
     for size in sizes:
         log.cut(folder / "box", size)

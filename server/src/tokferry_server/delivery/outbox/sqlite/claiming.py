@@ -1,7 +1,8 @@
 """Claims rows that are due, and tells which connections have any."""
 
+import math
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from tokferry_server.delivery.outbox.interface import Row
 from tokferry_server.delivery.outbox.sqlite.claims import Claim
@@ -11,21 +12,36 @@ from tokferry_server.delivery.outbox.sqlite.store import Store
 MOST_COUNTED: Final = 10_000
 """``ready`` stops counting here: it is asked often, and may not take long."""
 
-_BEHIND: Final = "connection = ? AND (next_at, id) > (?, ?)"
-_CLAIM: Final = f"""
-SELECT {READ_PENDING}, size FROM pending INDEXED BY pending_ready
-WHERE {_BEHIND} AND next_at <= ? ORDER BY next_at, id LIMIT ?
-"""  # noqa: S608
-_READY: Final = f"""
-SELECT count(*) FROM (
-  SELECT 1 FROM pending INDEXED BY pending_ready
-  WHERE {_BEHIND} AND next_at <= ? LIMIT ?
+# Rows behind a place: first those due at its very time, then those due later. As one
+# comparison of (next_at, id) SQLite would walk over all rows of that time again.
+_SAME: Final = "connection = ?1 AND next_at = ?2 AND id > ?3 AND ?2 <= ?4"
+_LATER: Final = "connection = ?1 AND next_at > ?2 AND ?3 = ?3 AND next_at <= ?4"
+_ORDER: Final = "ORDER BY next_at, id LIMIT ?5"
+_FROM: Final = "FROM pending INDEXED BY pending_ready WHERE"
+_CLAIM: Final = tuple(
+    f"SELECT {READ_PENDING}, size {_FROM} {part} {_ORDER}"  # noqa: S608
+    for part in (_SAME, _LATER)
 )
-"""  # noqa: S608
-_NEXT: Final = f"""
-SELECT next_at, id FROM pending INDEXED BY pending_ready
-WHERE {_BEHIND} ORDER BY next_at, id LIMIT ?
-"""  # noqa: S608
+_PLACES: Final = tuple(
+    f"SELECT next_at, id {_FROM} {part} {_ORDER}"  # noqa: S608
+    for part in (_SAME, _LATER)
+)
+_COUNTS: Final = tuple(
+    f"SELECT count(*) FROM (SELECT 1 {_FROM} {part} LIMIT ?5)"  # noqa: S608
+    for part in (_SAME, _LATER)
+)
+
+
+def _walk(
+    store: Store, queries: Sequence[str], number: int, now: float, most: int
+) -> list[Any]:
+    """Give up to ``most`` rows behind the mark of a connection, in their order."""
+    place = store.claims.mark(number)
+    rows: list[Any] = []
+    for query in queries:
+        values = (number, *place, now, most - len(rows))
+        rows += store.db.execute(query, values).fetchall()
+    return rows
 
 
 def claim(store: Store, name: str, limit: int, now: float) -> list[Row]:
@@ -36,9 +52,7 @@ def claim(store: Store, name: str, limit: int, now: float) -> list[Row]:
     claims = store.claims
     most = max(0, limit) + len(claims.beyond(number))
     rows: list[Row] = []
-    for *values, size in store.db.execute(
-        _CLAIM, (number, *claims.mark(number), now, most)
-    ).fetchall():
+    for *values, size in _walk(store, _CLAIM, number, now, most):
         if len(rows) >= limit:
             break
         place = (values[11], values[0])
@@ -57,11 +71,11 @@ def ready(store: Store, now: float) -> dict[str, int]:
         if count.rows <= claims.count(number):
             continue
         skipped = sum(1 for one in claims.beyond(number) if one.next_at <= now)
-        (due,) = store.db.execute(
-            _READY, (number, *claims.mark(number), now, MOST_COUNTED + skipped)
-        ).fetchone()
+        most = MOST_COUNTED + skipped
+        due = sum(row[0] for row in _walk(store, _COUNTS, number, now, most))
         if due > skipped:
-            found[store.names.connection_name(number)] = due - skipped
+            ready_now = min(due - skipped, MOST_COUNTED)
+            found[store.names.connection_name(number)] = ready_now
     return found
 
 
@@ -73,7 +87,7 @@ def next_due(store: Store) -> float | None:
         if count.rows <= claims.count(number):
             continue
         most = 1 + len(claims.beyond(number))
-        rows = store.db.execute(_NEXT, (number, *claims.mark(number), most)).fetchall()
+        rows = _walk(store, _PLACES, number, math.inf, most)
         times.extend(at for at, id_ in rows if id_ not in claims.taken)
     return min(times, default=None)
 
