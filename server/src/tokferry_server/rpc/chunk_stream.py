@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from functools import partial
+from typing import NamedTuple
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -26,6 +28,7 @@ from tokferry_server.rpc import forwarding, limits
 from tokferry_server.rpc.dispatch import FULL_RETRY_SECONDS, Dispatch, Errand
 from tokferry_server.rpc.errors import CallError, Violation, invalid
 from tokferry_server.rpc.read_request import read_chunk
+from tokferry_server.rpc.request_memory import RequestMemory
 
 WINDOW_CHUNKS = 64
 WINDOW_BYTES = 8 * 1024 * 1024
@@ -38,13 +41,20 @@ Requests = AsyncIterator[ForwardStreamRequest]
 
 
 class ChunkStream:
-    """One stream; it reads no further while its window is full."""
+    """One stream; it reads no further while its window is full.
 
-    def __init__(self, dispatch: Dispatch, draining: asyncio.Event) -> None:
+    A chunk leaves the window when its answer is written: a caller that reads no answers
+    is read no further. ``memory`` is what all streams share while they work.
+    """
+
+    def __init__(
+        self, dispatch: Dispatch, draining: asyncio.Event, memory: RequestMemory
+    ) -> None:
         self._dispatch = dispatch
         self._draining = draining
+        self._memory = memory
         self._window = _Window()
-        self._answers: asyncio.Queue[ForwardStreamResponse | None] = asyncio.Queue()
+        self._answers: asyncio.Queue[_Answer | None] = asyncio.Queue()
         self._totals = ForwardTotals()
         self._chunks = 0
         self._last_sequence = 0
@@ -68,7 +78,9 @@ class ChunkStream:
         reading.add_done_callback(lambda _: self._answers.put_nowait(None))
         try:
             while (answer := await self._answers.get()) is not None:
-                yield answer
+                yield answer.response
+                if answer.size is not None:
+                    self._window.give_back(answer.size)
             reading.result()
         finally:
             reading.cancel()
@@ -107,15 +119,18 @@ class ChunkStream:
         try:
             while self._error is None:
                 await self._window.room()
+                await self._memory.room()
                 request = await self._next_or_drain(requests)
                 if request is None:
                     break
                 chunk = self._checked(request)
                 size = request.ByteSize()
                 self._window.take(size)
+                await self._memory.take(size)
                 task = asyncio.create_task(self._work(chunk, errand, size))
                 work.add(task)
                 task.add_done_callback(work.discard)
+                task.add_done_callback(partial(self._worked, size))
         except CallError as error:
             self._error = self._error or error
         except asyncio.CancelledError:
@@ -157,13 +172,12 @@ class ChunkStream:
     def _say_draining(self) -> None:
         delay = Duration()
         delay.FromMilliseconds(round(RETRY_SECONDS * 1000))
-        self._answers.put_nowait(
-            ForwardStreamResponse(
-                draining=StreamDraining(
-                    last_sequence=self._last_sequence, retry_delay=delay
-                )
+        response = ForwardStreamResponse(
+            draining=StreamDraining(
+                last_sequence=self._last_sequence, retry_delay=delay
             )
         )
+        self._answers.put_nowait(_Answer(response))
 
     def _checked(self, request: ForwardStreamRequest) -> Chunk:
         if request.WhichOneof("request") != "chunk":
@@ -192,9 +206,12 @@ class ChunkStream:
             results = await self._run(batches, errand, chunk.sequence)
         except CallError as error:
             self._error = self._error or error
+            self._window.give_back(size)
         else:
-            self._answer(chunk.sequence, results)
-        self._window.give_back(size)
+            self._answer(chunk.sequence, results, size)
+
+    def _worked(self, size: int, _: "asyncio.Task[None]") -> None:
+        self._memory.give_back(size)
 
     async def _run(
         self, batches: list[Batch | Malformed], errand: Errand, sequence: int
@@ -213,15 +230,21 @@ class ChunkStream:
                     raise
                 await asyncio.sleep(FULL_RETRY_SECONDS / 5)
 
-    def _answer(self, sequence: int, results: list[EventResult]) -> None:
+    def _answer(self, sequence: int, results: list[EventResult], size: int) -> None:
         totals = forwarding.totals(results)
         forwarding.add_totals(self._totals, totals)
         self._chunks += 1
-        self._answers.put_nowait(
-            ForwardStreamResponse(
-                chunk=ChunkResult(sequence=sequence, results=results, totals=totals)
-            )
+        response = ForwardStreamResponse(
+            chunk=ChunkResult(sequence=sequence, results=results, totals=totals)
         )
+        self._answers.put_nowait(_Answer(response, size))
+
+
+class _Answer(NamedTuple):
+    """A message to write; ``size`` is that of the chunk it answers, if it does."""
+
+    response: ForwardStreamResponse
+    size: int | None = None
 
 
 class _Window:

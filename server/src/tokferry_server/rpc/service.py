@@ -33,6 +33,7 @@ from tokferry_server.rpc.dispatch import Dispatch, Errand
 from tokferry_server.rpc.errors import Violation, invalid
 from tokferry_server.rpc.inline_settings import read_settings
 from tokferry_server.rpc.read_request import read_batches
+from tokferry_server.rpc.request_memory import RequestMemory
 from tokferry_server.rpc.slices import collect
 from tokferry_server.rpc.write_proto import write_coverage, write_transform_result
 from tokferry_server.tiktok.formats import wire_format
@@ -54,6 +55,7 @@ class ForwardingService(ForwardingServiceServicer):
         self._connections = connections
         self._dispatch = dispatch
         self._draining = draining
+        self._memory = RequestMemory()
 
     async def Transform(
         self, request: TransformRequest, context: Context
@@ -96,7 +98,7 @@ class ForwardingService(ForwardingServiceServicer):
         self, request_iterator: AsyncIterator[ForwardStreamRequest], context: Context
     ) -> AsyncIterator[ForwardStreamResponse]:
         """Deliver chunk by chunk; replies come as chunks are done."""
-        stream = ChunkStream(self._dispatch, self._draining)
+        stream = ChunkStream(self._dispatch, self._draining, self._memory)
         async for response in stream.run(request_iterator):
             yield response
 
