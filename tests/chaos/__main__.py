@@ -17,13 +17,18 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=150)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--share", type=float, default=0.3)
+    parser.add_argument("--claim", type=int, default=500, help="events a request")
     parser.add_argument("--plant", default="")
     parser.add_argument("--folder", type=Path)
     chosen = parser.parse_args()
     folder = chosen.folder or Path(tempfile.mkdtemp(prefix="chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
     setup = Setup(
-        folder=folder, seed=chosen.seed, share=chosen.share, plant=chosen.plant
+        folder=folder,
+        seed=chosen.seed,
+        share=chosen.share,
+        claim=chosen.claim,
+        plant=chosen.plant,
     )
     plan = Plan(events=chosen.events, kills=chosen.kills)
     report = asyncio.run(KillRun(setup, plan).finish())

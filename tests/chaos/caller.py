@@ -35,12 +35,15 @@ _MAX_MESSAGE: Final = 4 * 2**20
 class Work:
     """What is to be sent: ``events`` numbers, ``size`` of them a chunk.
 
-    ``allowed`` chunks may be begun by now. ``todo`` are to be sent again.
+    ``allowed`` chunks may be begun by now. ``todo`` are to be sent again. ``pad``:
+    bytes that each event has more, of which the mapping makes nothing.
     """
 
     events: int
     size: int
     allowed: int
+    pad: int = 0
+    streams: int = 0
     begun: int = 0
     done: int = 0
     todo: list[int] = field(default_factory=list)
@@ -82,17 +85,19 @@ class Work:
 
 
 class Caller:
-    """Streams all of the work, over as many streams as it takes."""
+    """Streams all of the work on one connection, over as many streams as it takes.
+
+    ``statuses`` are those with which streams broke, with their texts.
+    """
 
     def __init__(self, target: str, work: Work, log: Log) -> None:
         self._target = target
         self._work = work
         self._log = log
-        self._stream = 0
-        self.statuses: list[str] = []
+        self.statuses: list[tuple[str, str]] = []
 
-    async def run(self) -> None:
-        """Send until every chunk is answered."""
+    async def run(self, *, streams: int = 1) -> None:
+        """Send until every chunk is answered, on so many streams at a time."""
         options = [
             ("grpc.max_receive_message_length", _MAX_MESSAGE),
             ("grpc.initial_reconnect_backoff_ms", 100),
@@ -100,43 +105,52 @@ class Caller:
             ("grpc.max_reconnect_backoff_ms", 100),
             ("grpc.use_local_subchannel_pool", 1),
         ]
-        async with grpc.aio.insecure_channel(self._target, options=options) as channel:
-            while self._work.done < self._work.chunks:
-                self._stream += 1
-                await _Stream(self._stream, self._work, self._log, self).run(channel)
-                await asyncio.sleep(_AGAIN_S)
+        async with (
+            grpc.aio.insecure_channel(self._target, options=options) as channel,
+            asyncio.TaskGroup() as group,
+        ):
+            for _ in range(streams):
+                group.create_task(self._stream(channel))
+
+    async def _stream(self, channel: grpc.aio.Channel) -> None:
+        while self._work.done < self._work.chunks:
+            self._work.streams += 1
+            stream = _Stream(self._work.streams, self._work, self._log)
+            broken = await stream.run(channel)
+            if broken is not None:
+                self.statuses.append(broken)
+            await asyncio.sleep(_AGAIN_S)
 
 
 class _Stream:
     """One stream, until it ends or breaks."""
 
-    def __init__(self, number: int, work: Work, log: Log, caller: Caller) -> None:
+    def __init__(self, number: int, work: Work, log: Log) -> None:
         self._number = number
         self._work = work
         self._log = log
-        self._caller = caller
         self._open: dict[int, int] = {}
         self._over = False
 
-    async def run(self, channel: grpc.aio.Channel) -> None:
-        code = "OK"
+    async def run(self, channel: grpc.aio.Channel) -> tuple[str, str] | None:
+        """Send what there is; gives status and text if the stream broke."""
         call = ForwardingServiceStub(channel).ForwardStream(
             self._requests(), wait_for_ready=True
         )
+        broken = None
+        kind: type[Fail | Unknown] = Unknown
         try:
             async for response in call:
                 self._read(response)
         except grpc.aio.AioRpcError as error:
-            code = error.code().name
-            refused = error.code() in _REFUSALS
-            self._caller.statuses.append(f"{code} {error.details()}"[:200])
-        else:
-            refused = False
+            broken = (error.code().name, error.details() or "")
+            kind = Fail if error.code() in _REFUSALS else Unknown
         self._over = True
         for sequence, chunk in self._open.items():
-            kind = Fail if refused else Unknown
+            code = "OK" if broken is None else broken[0]
             self._log.write(kind(self._number, sequence, code))
             self._give_back(chunk)
+        return broken
 
     async def _requests(self) -> AsyncIterator[ForwardStreamRequest]:
         yield ForwardStreamRequest(options=StreamOptions(connection=CONNECTION))
@@ -150,7 +164,9 @@ class _Stream:
             self._open[sequence] = chunk
             self._log.write(Invoke(self._number, sequence, first, count))
             yield ForwardStreamRequest(
-                chunk=Chunk(sequence=sequence, json=chunk_json(first, count))
+                chunk=Chunk(
+                    sequence=sequence, json=chunk_json(first, count, self._work.pad)
+                )
             )
 
     def _give_back(self, chunk: int) -> None:

@@ -5,7 +5,7 @@ from typing import Final
 
 TIME_MS: Final = 1_790_000_000_000
 _EVENT: Final = (
-    '{"event_type":"commerce_event","data":{"timestamp_unixtime_ms":%d,%s'
+    '{"event_type":"commerce_event","data":{"timestamp_unixtime_ms":%d,%s%s'
     '"currency_code":"EUR",'
     '"custom_flags":{"TikTok.URL":"https://shop.example.com/thanks"},'
     '"product_action":{"action":"purchase","transaction_id":"order-%d",'
@@ -26,9 +26,14 @@ def own_id(number: int) -> str | None:
     return None if number % _OF == _HASHED_FROM else f"message-{number}"
 
 
-def chunk_json(first: int, count: int) -> bytes:
-    """Give one batch with the events ``first`` … ``first + count - 1``."""
-    return (_BATCH % ",".join(map(_event, range(first, first + count)))).encode()
+def chunk_json(first: int, count: int, pad: int = 0) -> bytes:
+    """Give one batch with the events ``first`` … ``first + count - 1``.
+
+    Each has an attribute of ``pad`` bytes of which the mapping makes nothing.
+    """
+    more = f'"custom_attributes":{{"note":"{"x" * pad}"}},' if pad else ""
+    events = (_event(number, more) for number in range(first, first + count))
+    return (_BATCH % ",".join(events)).encode()
 
 
 def number_of(body: bytes) -> int:
@@ -37,7 +42,7 @@ def number_of(body: bytes) -> int:
     return int(found[1]) if found else -1
 
 
-def _event(number: int) -> str:
+def _event(number: int, more: str) -> str:
     own = own_id(number)
     member = "" if own is None else f'"source_message_id":"{own}",'
-    return _EVENT % (TIME_MS + number, member, number)
+    return _EVENT % (TIME_MS + number, member, more, number)

@@ -29,14 +29,18 @@ _QUIET_S: Final = 2.0
 class Plan:
     """How many events, and at least how many kills, each so long after ready.
 
-    It ends after ``most_seconds`` whatever has come of it.
+    When there were enough, the others come ``later``.
+
+    ``ending`` SIGTERM lets it drain instead. A run fails after ``most_seconds``.
     """
 
     events: int
     kills: int
     after: tuple[float, float] = (0.2, 1.2)
+    later: tuple[float, float] = (1.0, 6.0)
     chunk: int = CHUNK
     most_seconds: float = 1800.0
+    ending: signal.Signals = signal.SIGKILL
 
 
 @dataclass(slots=True)
@@ -49,8 +53,8 @@ class Report:
     exits: list[int] = field(default_factory=list)
     peak: int = 0
     seconds: float = 0.0
-    acked_after: float = 0.0
-    statuses: list[str] = field(default_factory=list)
+    slowest_end: float = 0.0
+    statuses: list[tuple[str, str]] = field(default_factory=list)
 
 
 class KillRun:
@@ -92,13 +96,14 @@ class KillRun:
         share = -(-self._work.chunks // max(1, self._plan.kills))
         while not calling.done() or self._report.kills < self._plan.kills:
             self._check_time()
+            enough = self._report.kills >= self._plan.kills
             server = await self._ready()
-            self._work.allow(share)
-            await self._watch(server, self._chance.uniform(*self._plan.after))
+            self._work.allow(self._work.chunks if enough else share)
+            span = self._plan.later if enough else self._plan.after
+            await self._watch(server, self._chance.uniform(*span))
             await self._kill(server)
             if calling.done():
                 calling.result()
-                self._report.acked_after = time.monotonic() - self._began
 
     async def _ready(self) -> Process:
         server = await start_server(self._setup, self._port)
@@ -114,8 +119,13 @@ class KillRun:
             await asyncio.sleep(min(_LOOK_S, left))
 
     async def _kill(self, server: Process) -> None:
-        status = await server.end(signal.SIGKILL)
-        self._report.kills += status == -signal.SIGKILL
+        number = self._plan.ending
+        orderly = 0 if number == signal.SIGTERM else -number
+        began = time.monotonic()
+        status = await server.end(number)
+        took = time.monotonic() - began
+        self._report.slowest_end = max(self._report.slowest_end, took)
+        self._report.kills += status == orderly
         self._report.exits.append(status)
         self._report.peak = max(self._report.peak, server.peak)
 
@@ -127,7 +137,7 @@ class KillRun:
             await self._until_quiet(server)
             self._report.exits.append(await server.end(signal.SIGINT))
             self._report.peak = max(self._report.peak, server.peak)
-            if not (await self.look_inside()).pending:
+            if not (await look_inside(self._setup)).pending:
                 return
 
     async def _until_quiet(self, server: Process) -> None:
@@ -141,24 +151,24 @@ class KillRun:
             if time.monotonic() - self._began > self._plan.most_seconds:
                 return
 
-    async def look_inside(self) -> Kept:
-        """Read the outbox while nobody owns it."""
-        setup = self._setup
-        reader = await Process.start(
-            "kept.py",
-            str(setup.folder),
-            str(setup.outbox),
-            CONNECTION,
-            environment=setup.environment(),
-            errors=setup.folder / "kept.err",
-        )
-        if status := await reader.ended(120):
-            raise RuntimeError(f"the outbox could not be read: status {status}")
-        return read_kept(setup.folder)
-
     def _check_time(self) -> None:
         if time.monotonic() - self._began > self._plan.most_seconds:
             raise TimeoutError("the run takes too long")
+
+
+async def look_inside(setup: Setup) -> Kept:
+    """Read the outbox of a run while nobody owns it."""
+    reader = await Process.start(
+        "kept.py",
+        str(setup.folder),
+        str(setup.outbox),
+        CONNECTION,
+        environment=setup.environment(),
+        errors=setup.folder / "kept.err",
+    )
+    if status := await reader.ended(120):
+        raise RuntimeError(f"the outbox could not be read: status {status}")
+    return read_kept(setup.folder)
 
 
 def table(report: Report) -> str:

@@ -2,7 +2,8 @@
 
 The product has no switch for either: they are put in place from outside, before it is
 assembled. ``CHAOS_PLANT`` names the fault, ``CHAOS_NOTICE`` the seconds of notice,
-``CHAOS_CLAIM`` the most events of a request.
+``CHAOS_CLAIM`` the most events of a request, ``CHAOS_FULL`` the seconds for which a
+full outbox holds a stream back.
 """
 
 import os
@@ -21,6 +22,7 @@ from tokferry_server.delivery.durable import lanes
 from tokferry_server.delivery.durable.worker import Worker
 from tokferry_server.delivery.outbox.sqlite import SqliteOutbox
 from tokferry_server.delivery.pace import AppPace, Throttle
+from tokferry_server.rpc import chunk_stream
 
 POLL_S: Final = 20.0
 
@@ -40,6 +42,8 @@ if __name__ == "__main__":
     scale(ScaledTime.of_run())
     if notice := os.environ.get("CHAOS_NOTICE"):
         vars(serve)["NOTICE_SECONDS"] = float(notice)
+    if full := os.environ.get("CHAOS_FULL"):
+        vars(chunk_stream)["FULL_SECONDS"] = float(full)
     if most := os.environ.get("CHAOS_CLAIM"):
         vars(lanes)["_CLAIM"] = int(most)
     if plant := os.environ.get("CHAOS_PLANT"):

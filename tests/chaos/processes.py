@@ -53,7 +53,8 @@ class Setup:
 
     ``slow`` is longer than ``read_timeout``, both in seconds; ``scale``: how much
     faster the server's waits pass; ``pace``: requests a second of the sandbox, 0: any;
-    ``claim``: the most events of a request.
+    ``claim``: the most events of a request; ``full``: the seconds for which a full
+    outbox holds a stream back.
     """
 
     folder: Path
@@ -69,6 +70,7 @@ class Setup:
     plant: str = ""
     claim: int = 100
     notice: float = 0.2
+    full: float = 300.0
     started: float = field(default_factory=time.time)
 
     def environment(self) -> dict[str, str]:
@@ -80,6 +82,7 @@ class Setup:
             "CHAOS_TOKEN": TOKEN,
             "CHAOS_PLANT": self.plant,
             "CHAOS_CLAIM": str(self.claim),
+            "CHAOS_FULL": str(self.full),
             "CHAOS_NOTICE": str(self.notice),
         }
 
