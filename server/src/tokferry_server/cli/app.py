@@ -11,6 +11,7 @@ from tokferry_server.cli.check import check
 from tokferry_server.cli.demo import demo
 from tokferry_server.cli.explain import explain
 from tokferry_server.cli.fields import fields
+from tokferry_server.cli.forward import forward
 from tokferry_server.cli.reasons import reasons
 from tokferry_server.cli.sample import sample
 from tokferry_server.cli.sandbox import sandbox
@@ -53,6 +54,7 @@ _COMMANDS = (
     reasons,
     sandbox,
     serve,
+    forward,
     demo,
 )
 for command in _COMMANDS:

@@ -13,7 +13,7 @@ import msgspec
 
 from tokferry_server.cli.elements import array_elements
 from tokferry_server.mparticle.model import Batch, Malformed
-from tokferry_server.mparticle.read_json import read_json
+from tokferry_server.mparticle.read_json import read_json, split_documents
 
 WHOLE = 8 * 2**20
 """Input up to this size is read in one piece; longer input is streamed."""
@@ -56,9 +56,23 @@ def read_batches(
     Raises:
         UnusableInputError: It cannot be read to its end.
     """
+    for piece in _pieces(file):
+        yield from read_json(piece, wrap_events=wrap_events)
+
+
+def read_documents(file: io.BufferedReader) -> Iterator[bytes]:
+    """Yield the bytes of the same batches, reading none of them.
+
+    Raises:
+        UnusableInputError: It cannot be read to its end.
+    """
+    for piece in _pieces(file):
+        yield from split_documents(piece)
+
+
+def _pieces(file: io.BufferedReader) -> Iterator[bytes]:
     try:
-        for document in _documents(_unpacked(file)):
-            yield from read_json(document, wrap_events=wrap_events)
+        yield from _documents(_unpacked(file))
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise UnusableInputError("is damaged gzip") from None
     except OSError as error:
