@@ -160,6 +160,26 @@ async def test_a_running_server_is_used_by_its_address(
     assert (done.code, sandbox.counts.taken) == (0, 100)
 
 
+async def test_durable_events_wait_in_the_outbox_for_a_server(
+    shop: Shop, sandbox: Sandbox, serve: Serve
+) -> None:
+    with (shop.folder / "settings.toml").open("a") as file:
+        file.write('[outbox]\npath = "outbox.db"\n')
+    sandbox.script([Fault(reply="reset_unread", times=None)])
+    shop.write("a.ndjson", batches(10))
+
+    done = await shop.local("a.ndjson", "--mode", "durable", "--label", "import-7")
+    assert (done.code, done.outcomes) == (0, {"ACCEPTED": 100})
+    assert "waits in the outbox" in done.err
+    assert sandbox.counts.taken == 0
+
+    sandbox.reset()
+    await serve()
+    async with asyncio.timeout(60):
+        while sandbox.counts.taken < 100:  # noqa: ASYNC110  it tells nobody
+            await asyncio.sleep(0.1)
+
+
 async def test_people_get_a_table_and_a_rate(shop: Shop) -> None:
     shop.write(
         "a.ndjson", [*batches(1), batch(purchase(99), environment="development")]

@@ -30,6 +30,7 @@ class Service:
 
     def __init__(self, folder: Path, sandbox: Sandbox) -> None:
         self._settings = folder / "settings.toml"
+        self._outbox = folder / "outbox.db"
         self._settings.write_text(
             f'[tiktok]\nbase_url = "{sandbox.url}"\nallow_loopback = true\n'
             '[connections.shop]\npixel_id = "C4MADEUPPIXEL0000001"\n'
@@ -39,6 +40,11 @@ class Service:
             free.bind(("127.0.0.1", 0))
             self.target = f"127.0.0.1:{free.getsockname()[1]}"
         self._process: asyncio.subprocess.Process | None = None
+
+    def store(self) -> None:
+        """Give it an outbox from the next start on."""
+        with self._settings.open("a") as file:
+            file.write(f'[outbox]\npath = "{self._outbox}"\n')
 
     async def start(self) -> None:
         arguments = ("--settings", str(self._settings), "--listen", self.target)
@@ -160,6 +166,37 @@ async def test_a_server_that_ends_with_work_under_way_leaves_no_gap(
     await restarting
 
     check(answers, 200, sandbox)
+
+
+async def test_durable_events_survive_restarts_and_are_counted_once(
+    stream: Stream, service: Service, sandbox: Sandbox
+) -> None:
+    await service.end(signal.SIGINT)
+    service.store()
+    await service.start()
+    answers = []
+
+    async for one in stream(batches(600), label="import-7"):
+        answers.append(one)
+        if len(answers) in (10, 30):
+            await service.end(signal.SIGKILL)
+            await service.start()
+
+    seen = sorted(
+        n for one in answers for n in range(one.first, one.first + one.batches)
+    )
+    assert seen == list(range(600))
+    outcomes = {result.outcome for one in answers for result in one.results}
+    # What was stored before a kill, and sent again, may have been delivered meanwhile.
+    assert Outcome.OUTCOME_ACCEPTED in outcomes
+    assert outcomes <= {Outcome.OUTCOME_ACCEPTED, Outcome.OUTCOME_DELIVERED}
+    async with asyncio.timeout(60):
+        while sandbox.counts.taken < 6_000:  # noqa: ASYNC110  it tells nobody
+            await asyncio.sleep(0.1)
+    assert (
+        len({one.event_id for one in sandbox.events}) == sandbox.counts.taken == 6_000
+    )
+    assert sandbox.counts.changed == 0
 
 
 async def test_refused_events_and_broken_lines_are_named_by_their_index(

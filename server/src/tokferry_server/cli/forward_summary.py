@@ -38,6 +38,8 @@ def _advise(run: Run) -> None:
     """Say what to do about what is not delivered."""
     if run.tally.has_failures and run.failed is None:
         complain("what was not delivered was not kept: --failed FILE keeps it")
+    if run.mode == "DURABLE" and run.job.target.local is not None:
+        complain("what is accepted waits in the outbox: `tokferry serve` delivers it")
     if run.end == "hopeless":
         complain("stopped: the last chunks could not be delivered at all, see above")
     if run.error is not None:
