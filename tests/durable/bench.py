@@ -1,6 +1,7 @@
 """A worker on virtual time over a memory outbox and a scripted TikTok."""
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -52,6 +53,7 @@ class Bench:
     rate: float = 1e9
     concurrency: int = 16
     pool: int = 64
+    poll: float = 1.0
     max_event_age: float | None = None
     pauses: PauseFolder | None = None
     journal: Journal = field(default_factory=Journal)
@@ -80,6 +82,7 @@ class Bench:
             pauses=self.pauses,
             journal=self.journal,
             pool=self.pool,
+            poll=self.poll,
         )
         self.run = loop.create_task(self.worker.run())
 
@@ -187,8 +190,6 @@ def virtually(
 
 
 def _signature(test: Callable[..., Any]) -> Any:
-    import inspect
-
     return inspect.signature(test)
 
 

@@ -93,7 +93,7 @@ async def test_a_tiktok_that_is_down_gets_one_probe_in_thirty_seconds() -> None:
 async def test_with_its_budget_spent_a_connection_sends_one_at_a_time() -> None:
     bench = Bench(takes=1.0)
     bench.worker.wake()
-    for first in range(0, 40):
+    for first in range(40):
         await bench.put(1, first=first)
         await bench.until(first / 2)
     assert bench.status().limit > 1

@@ -31,6 +31,7 @@ def describe(lane: Lane, clock: Clock) -> LaneStatus:
         held=sum(map(len, lane.chunks)) + len(lane.deaths),
         limit=lane.most_in_flight,
         last=lane.last,
+        delivered_at=lane.delivered_at,
         counts=lane.counts,
     )
 
@@ -43,7 +44,7 @@ def next_look(lane: Lane, clock: Clock, poll: float) -> float | None:
     standing = _standing(lane, clock)
     if standing.state is LaneState.RUNNING:
         return None
-    return poll if standing.wait is None else max(_LEAST_S, min(standing.wait, poll))
+    return min(poll, max(_LEAST_S, standing.wait)) if standing.wait else poll
 
 
 def waits(lane: Lane, clock: Clock) -> bool:

@@ -73,6 +73,7 @@ class Lane:
         self.budget = RetryBudget()
         self.counts = Counts()
         self.last: LastVerdict | None = None
+        self.delivered_at: float | None = None
         self._clock = clock
         self._probing = False
         self._trusted_until = -math.inf
@@ -159,12 +160,13 @@ class Lane:
         """Stop but for probes, unless another token has been put in place since."""
         if self._token() not in (admission.token, None):
             return
-        if self.fault is None:
-            _log.warning("connection %s is paused: %s", self.name, reason)
-        since = self._clock.now() if self.fault is None else self.fault.since
+        if self.fault is not None:
+            self.fault.reason = reason
+            return
+        _log.warning("connection %s is paused: %s", self.name, reason)
         self.fault = Fault(
             reason=reason,
-            since=since,
+            since=self._clock.now(),
             token=admission.token,
             probe_at=self._clock.monotonic() + _PROBE_EVERY_S,
         )
@@ -193,6 +195,8 @@ class Lane:
     def _remember(self, answer: Answer, verdict: Verdict) -> None:
         name = str(verdict.reason or verdict.outcome)
         self.counts.requests[name] += 1
+        if verdict.outcome is Outcome.DELIVERED:
+            self.delivered_at = self._clock.now()
         self.last = LastVerdict(
             name=name,
             code=answer.code,

@@ -1,6 +1,6 @@
 """The lanes of all connections: who is next, and which rows each one holds."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from tokferry_server.delivery.caps import RequestCaps
@@ -37,14 +37,14 @@ class Lanes:
         self._store = store
         self._clock = clock
         self._caps = caps
-        self._turn = 0
 
-    def in_turn(self) -> Iterator[Lane]:
-        """Give every lane, beginning one further on each time."""
-        lanes = list(self.by_name.values())
-        self._turn += 1
-        first = self._turn % max(1, len(lanes))
-        return iter(lanes[first:] + lanes[:first])
+    def in_turn(self) -> list[Lane]:
+        """Give every lane, the one that was served last at the end."""
+        return list(self.by_name.values())
+
+    def served(self, lane: Lane) -> None:
+        """Put a lane behind all others."""
+        self.by_name[lane.name] = self.by_name.pop(lane.name)
 
     async def follow(
         self, paused: Mapping[str, Pause], resumed: Mapping[str, float]

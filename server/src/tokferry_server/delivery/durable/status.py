@@ -49,7 +49,8 @@ class LaneStatus:
 
     ``reason`` says why it is held back, ``since`` and ``until`` when that began and
     may end, in Unix seconds; ``held`` counts events in the worker's hands, ``limit``
-    is how many requests may be under way at a time.
+    is how many requests may be under way at a time; ``delivered_at`` is when TikTok
+    last took an event from this worker, in Unix seconds.
     """
 
     state: LaneState
@@ -60,6 +61,7 @@ class LaneStatus:
     held: int
     limit: int
     last: LastVerdict | None
+    delivered_at: float | None
     counts: Counts
 
 

@@ -97,6 +97,11 @@ class Worker:
                 lanes[name].eager = True
         self._news.set()
 
+    def look(self) -> None:
+        """Look at the pauses now, as one was set or ended."""
+        self._next_look = -math.inf
+        self.wake()
+
     async def stop(self) -> None:
         """Finish what is under way and leave the rest pending."""
         self._stopping = True
@@ -149,6 +154,7 @@ class Worker:
             lane.chunks.appendleft(rows[admission.most :])
             rows = rows[: admission.most]
         lane.begin(admission)
+        self._lanes.served(lane)
         task = asyncio.create_task(self._deliver(lane, rows, admission))
         self._tasks[task] = lane
         task.add_done_callback(self._tasks.pop)
