@@ -46,7 +46,6 @@ def _properties(
         return Drop(DropReason.MISSING_REQUIRED_PROPERTY, missing.path)
     if not is_commerce and any("content_id" in members for members in contents):
         _run(compiled.content_type_steps, properties, scope)
-    _keep_last_origins(scope)
     commerce.finish(properties, contents, products, scope)
     return properties
 
@@ -74,12 +73,6 @@ def _unset(
                 found = _set_one(setter, properties, contents, scope)
         if not found and setter.field.required:
             yield setter
-
-
-def _keep_last_origins(scope: Scope) -> None:
-    """Let a field that overrides a native row stand in its place."""
-    if scope.origins is not None:
-        scope.origins = list({one.tiktok: one for one in scope.origins}.values())
 
 
 def _set_one(
