@@ -13,11 +13,14 @@ from tokferry_server.delivery.durable.journal import Journal
 from tokferry_server.delivery.durable.pauses import PauseFolder
 from tokferry_server.delivery.durable.worker import Worker
 from tokferry_server.delivery.forward import Forwarder
-from tokferry_server.delivery.outbox.interface import Caps, Outbox
+from tokferry_server.delivery.outbox.interface import InspectableOutbox
 from tokferry_server.delivery.outbox.sqlite import SqliteOutbox
 from tokferry_server.delivery.pace import AppPace, PacedPoster, TokenBucket
 from tokferry_server.delivery.poster import Timeouts
 from tokferry_server.delivery.transport import Transport
+from tokferry_server.rpc.admin import AdminService
+from tokferry_server.rpc.admin_estate import caps_of, estate_of, pauses_of
+from tokferry_server.rpc.admin_server import AdminServer, admin_socket
 from tokferry_server.rpc.connections import Connections
 from tokferry_server.rpc.dispatch import Dispatch
 from tokferry_server.rpc.server import Server
@@ -34,7 +37,7 @@ from tokferry_server.settings import (
 class Durable:
     """What makes events durable: the outbox, and the worker that empties it."""
 
-    outbox: Outbox
+    outbox: InspectableOutbox
     worker: Worker
     pauses: PauseFolder
     running: "asyncio.Task[None]"
@@ -42,9 +45,10 @@ class Durable:
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """A server ready to start, and what works behind it."""
+    """Servers ready to start, and what works behind them."""
 
     server: Server
+    admin: AdminServer
     durable: Durable | None
 
     async def failed(self) -> None:
@@ -101,7 +105,20 @@ async def assembled(
             tracer_provider=tracer_provider,
             reflection=reflection,
         )
-        yield Assembled(server, durable)
+        admin = AdminServer(
+            AdminService(
+                estate_of(
+                    settings,
+                    lines.connections,
+                    outbox=durable.outbox if durable else None,
+                    worker=durable.worker if durable else None,
+                )
+            ),
+            path=admin_socket(settings.server.state_dir),
+            tracer_provider=tracer_provider,
+        )
+        stack.push_async_callback(admin.stop)
+        yield Assembled(server, admin, durable)
 
 
 async def _lines(
@@ -130,11 +147,11 @@ async def _lines(
 async def _durable(
     settings: Settings, outbox_settings: OutboxSettings, lines: _Lines
 ) -> AsyncIterator[Durable]:
-    caps = Caps(max_rows=outbox_settings.max_rows, max_bytes=outbox_settings.max_bytes)
+    caps = caps_of(outbox_settings)
     outbox = await SqliteOutbox.open(outbox_settings.path, caps=caps)
     state = settings.server.state_dir
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    pauses = PauseFolder(state / "pauses")
+    pauses = pauses_of(settings)
     worker = Worker(
         outbox=outbox,
         connections={

@@ -93,6 +93,13 @@ async def _serve(loaded: "Settings", address: str, *, reflection: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, _stop, stop, number)
     async with assembled(loaded, reflection=reflection) as service:
+        try:
+            await service.admin.start()
+        except OSError as error:
+            if loaded.outbox is not None:
+                raise
+            # There is little to steer: events can be served from a read-only disk.
+            typer.echo(f"no admin service: {error}", err=True)
         port = await service.server.start(address)
         host = address.rpartition(":")[0]
         print(f"listening on {host}:{port}", flush=True)  # noqa: T201

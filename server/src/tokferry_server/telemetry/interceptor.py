@@ -32,6 +32,12 @@ class WrappingInterceptor(grpc.aio.ServerInterceptor):
                 handler.request_deserializer,
                 handler.response_serializer,
             )
+        if handler.unary_stream is not None:
+            return grpc.unary_stream_rpc_method_handler(
+                self.stream(handler.unary_stream, handler_call_details),
+                handler.request_deserializer,
+                handler.response_serializer,
+            )
         if handler.stream_stream is not None:
             return grpc.stream_stream_rpc_method_handler(
                 self.stream(handler.stream_stream, handler_call_details),
@@ -49,5 +55,5 @@ class WrappingInterceptor(grpc.aio.ServerInterceptor):
     def stream(
         self, call: Call, details: grpc.HandlerCallDetails
     ) -> Callable[[Any, Context], AsyncIterator[Any]]:
-        """Give what runs instead of a call that streams both ways."""
+        """Give what runs instead of a call whose answers are a stream."""
         raise NotImplementedError
