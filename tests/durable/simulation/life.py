@@ -3,16 +3,14 @@
 import asyncio
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from random import Random
 
 from durable.memory_outbox import MemoryOutbox
+from durable.simulation.disk import Disk, DiskJournal, DiskPauses
 from durable.simulation.tiktok import TikTok
 from durable.simulation.time import Times
 from tokferry_server.delivery.durable import (
     Clock,
-    Journal,
-    PauseFolder,
     Worker,
     WorkerConnection,
 )
@@ -31,15 +29,15 @@ class Machine:
     times: Times
     tiktok: TikTok
     outbox: MemoryOutbox
-    folder: Path
+    disk: Disk
     tokens: dict[str, str | None]
     connections: set[str]
     max_event_age: float | None = None
     disk_full: bool = False
 
     @property
-    def pauses(self) -> PauseFolder:
-        return PauseFolder(self.folder / "paused", wall=self.times.wall)
+    def pauses(self) -> DiskPauses:
+        return DiskPauses(self.disk)
 
 
 @dataclass
@@ -70,7 +68,7 @@ class Life:
             )
             for app in sorted(set(APPS.values()))
         }
-        journal = Journal(machine.folder / "journal.json")
+        journal = DiskJournal(machine.disk)
         clock = Clock(
             monotonic=monotonic,
             wall=machine.times.wall,

@@ -4,13 +4,12 @@ Everything is drawn from one seed, so that the same seed tells the same story.
 """
 
 import asyncio
-import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from random import Random
 
 from durable.memory_outbox import MemoryOutbox
+from durable.simulation.disk import Disk
 from durable.simulation.life import APPS, Life, Machine
 from durable.simulation.oracle import check, check_end
 from durable.simulation.tiktok import FAULTS, HOUR, TikTok, Weather, new_trace
@@ -41,9 +40,11 @@ class Result:
 
 def simulate(seed: int, steps: int = 300) -> Result:
     """Play one seed through, and say what it came to."""
-    shm = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    with tempfile.TemporaryDirectory(dir=shm) as folder:
-        return run_virtually(Scenario.of(seed, Path(folder)).play(steps))
+
+    async def story() -> Result:
+        return await Scenario.of(seed).play(steps)
+
+    return run_virtually(story())
 
 
 @dataclass
@@ -58,7 +59,7 @@ class Scenario:
     former: list[Life] = field(default_factory=list)
 
     @classmethod
-    def of(cls, seed: int, folder: Path) -> "Scenario":
+    def of(cls, seed: int) -> "Scenario":
         random, times = Random(seed), Times()
         tiktok = TikTok(Random(random.random()), times, trace=new_trace())
         machine = Machine(
@@ -66,7 +67,7 @@ class Scenario:
             times=times,
             tiktok=tiktok,
             outbox=MemoryOutbox(times.wall, times.true),
-            folder=folder,
+            disk=Disk(times),
             tokens=dict.fromkeys(APPS, tiktok.valid_token),
             connections=set(APPS),
         )

@@ -1,7 +1,7 @@
 """The times of a simulation: the true one, and what a machine's clock makes of it."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 EPOCH = 1_795_000_000.0
 
@@ -11,9 +11,10 @@ class Times:
     """``offset`` is how wrong the machine's clock is, in seconds."""
 
     offset: float = 0.0
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
     def true(self) -> float:
-        return EPOCH + asyncio.get_running_loop().time()
+        return EPOCH + self.loop.time()
 
     def wall(self) -> float:
         return self.true() + self.offset

@@ -33,9 +33,8 @@ class Journal:
         self._changed = False
         self._seen = 0.0
         self._seen_wall = 0.0
-        if path is not None:
-            with suppress(FileNotFoundError, ValueError, TypeError, KeyError):
-                self._load(json.loads(path.read_text()))
+        with suppress(ValueError, TypeError, KeyError):
+            self._load(json.loads(self.read()))
 
     def note(self, connection: str, *, waits: bool, now: float) -> None:
         """Note whether a connection has to wait from now on."""
@@ -79,15 +78,27 @@ class Journal:
         ):
             return
         self._written, self._changed = now, False
-        new = self._path.with_suffix(".new")
         members = {
             "seen": self._seen,
             "wall": self._seen_wall,
             "waits": self._ended,
             "open": self._open,
         }
+        self.write(json.dumps(members))
+
+    def read(self) -> str:
+        """Give what was written last, or nothing."""
+        if self._path is None or not self._path.exists():
+            return ""
+        return self._path.read_text(errors="replace")
+
+    def write(self, text: str) -> None:
+        """Put a text in the place of the last one."""
+        if self._path is None:
+            return
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new.write_text(json.dumps(members))
+        new = self._path.with_suffix(".new")
+        new.write_text(text)
         new.replace(self._path)
 
     def _load(self, members: Any) -> None:
