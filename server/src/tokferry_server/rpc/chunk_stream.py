@@ -32,6 +32,8 @@ from tokferry_server.rpc.request_memory import RequestMemory
 
 WINDOW_CHUNKS = 64
 WINDOW_BYTES = 8 * 1024 * 1024
+UNWRITTEN_ANSWERS = 4
+"""With so many, a stream is read no further: its caller does not read."""
 IDLE_SECONDS = 300.0
 FULL_SECONDS = 300.0
 """How long a stream is held back by a full outbox before it ends."""
@@ -80,7 +82,7 @@ class ChunkStream:
             while (answer := await self._answers.get()) is not None:
                 yield answer.response
                 if answer.size is not None:
-                    self._window.give_back(answer.size)
+                    self._window.written(answer.size)
             reading.result()
         finally:
             reading.cancel()
@@ -237,6 +239,7 @@ class ChunkStream:
         response = ForwardStreamResponse(
             chunk=ChunkResult(sequence=sequence, results=results, totals=totals)
         )
+        self._window.answer()
         self._answers.put_nowait(_Answer(response, size))
 
 
@@ -248,11 +251,12 @@ class _Answer(NamedTuple):
 
 
 class _Window:
-    """How much is read and not yet answered."""
+    """How much is read and not yet answered, and how many answers nobody reads."""
 
     def __init__(self) -> None:
         self._chunks = 0
         self._bytes = 0
+        self._unwritten = 0
         self._room = asyncio.Event()
         self._room.set()
 
@@ -268,13 +272,22 @@ class _Window:
         self._bytes += size
         self._update()
 
+    def answer(self) -> None:
+        self._unwritten += 1
+        self._update()
+
+    def written(self, size: int) -> None:
+        self._unwritten -= 1
+        self.give_back(size)
+
     def give_back(self, size: int) -> None:
         self._chunks -= 1
         self._bytes -= size
         self._update()
 
     def _update(self) -> None:
-        if self._chunks >= WINDOW_CHUNKS or self._bytes >= WINDOW_BYTES:
+        full = self._chunks >= WINDOW_CHUNKS or self._bytes >= WINDOW_BYTES
+        if full or self._unwritten >= UNWRITTEN_ANSWERS:
             self._room.clear()
         else:
             self._room.set()
