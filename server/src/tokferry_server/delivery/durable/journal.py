@@ -72,10 +72,8 @@ class Journal:
         ``now`` is the time that never runs slow, ``wall`` that of the system's clock.
         """
         self._seen, self._seen_wall = max(self._seen, now), wall
-        age = now - self._written
-        if self._path is None or age < (
-            _CHANGED_EVERY_S if self._changed else _EVERY_S
-        ):
+        every = _CHANGED_EVERY_S if self._changed else _EVERY_S
+        if now - self._written < every:
             return
         self._written, self._changed = now, False
         members = {
