@@ -2,10 +2,14 @@
 
 import asyncio
 import logging
+from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from durable.bench import OK, ROUTE, Bench, virtually
+from tokferry_server.delivery.durable import Journal, PauseFolder
+from tokferry_server.delivery.isolate import Isolation
 from tokferry_server.delivery.outbox.interface import OutboxBrokenError, OutboxError
 from tokferry_server.tiktok.answer import Answer
 from tokferry_server.tiktok.wire import Route
@@ -228,3 +232,42 @@ async def test_a_wake_is_enough_to_be_sent_at_once() -> None:
     await bench.put(1)
     await asyncio.sleep(0.001)
     assert bench.times() == [1234.5]
+
+
+@virtually
+async def test_a_defect_costs_a_try_and_not_the_worker(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bench = Bench(random=0.9)
+    with mock.patch.object(Isolation, "run", side_effect=KeyError("user@example.com")):
+        await bench.put(2)
+        await bench.until(0.5)
+    row = bench.row()
+    assert (row.attempts, row.first_ambiguous_at) == (1, bench.wall() - bench.now)
+    assert "KeyError" in caplog.text
+    assert "example.com" not in caplog.text
+    await bench.until(5)
+    assert len(bench.outbox.delivered) == 2
+
+
+@virtually
+async def test_a_state_folder_that_fails_does_not_stop_deliveries(
+    tmp_path: Path,
+) -> None:
+    pauses = PauseFolder(tmp_path / "pauses")
+    journal = Journal(tmp_path / "journal")
+    pauses.pause("app", "by hand")
+    bench = Bench(names=("shop", "app"), pauses=pauses, journal=journal)
+    await bench.until(2)
+    full = OSError(28, "No space left on device")
+    with (
+        mock.patch.object(PauseFolder, "paused", side_effect=full),
+        mock.patch.object(Journal, "write", side_effect=full),
+    ):
+        await bench.put(1, "shop")
+        await bench.put(1, "app")
+        await bench.until(200)
+    assert (bench.times("shop"), bench.times("app")) == ([2.0], [])
+    pauses.resume("app")
+    await bench.until(210)
+    assert len(bench.outbox.delivered) == 2

@@ -5,6 +5,7 @@ an event seem younger than it is.
 """
 
 import json
+import logging
 import math
 from contextlib import suppress
 from pathlib import Path
@@ -16,13 +17,13 @@ _MOST_WAITS: Final = 1000
 _KEPT_S: Final = 60 * 86_400.0
 
 Wait = tuple[float, float]
+_log = logging.getLogger(__name__)
 
 
 class Journal:
     """Waits by connection, in Unix seconds; kept in a file if one is named.
 
-    A file that is missing or unreadable counts as empty; errors of writing it come
-    through as ``OSError``.
+    A file that is missing or unreadable counts as empty.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -33,7 +34,7 @@ class Journal:
         self._changed = False
         self._seen = 0.0
         self._seen_wall = 0.0
-        with suppress(ValueError, TypeError, KeyError):
+        with suppress(OSError, ValueError, TypeError, KeyError):
             self._load(json.loads(self.read()))
 
     def note(self, connection: str, *, waits: bool, now: float) -> None:
@@ -70,6 +71,7 @@ class Journal:
         """Write the file every five seconds if anything changed, else once a minute.
 
         ``now`` is the time that never runs slow, ``wall`` that of the system's clock.
+        While it cannot be written, on a full disk, events go on being delivered.
         """
         self._seen, self._seen_wall = max(self._seen, now), wall
         every = _CHANGED_EVERY_S if self._changed else _EVERY_S
@@ -82,13 +84,14 @@ class Journal:
             "waits": self._ended,
             "open": self._open,
         }
-        self.write(json.dumps(members))
+        try:
+            self.write(json.dumps(members))
+        except OSError as error:
+            _log.warning("the worker's journal cannot be written: %s", error.strerror)
 
     def read(self) -> str:
         """Give what was written last, or nothing."""
-        if self._path is None or not self._path.exists():
-            return ""
-        return self._path.read_text(errors="replace")
+        return "" if self._path is None else self._path.read_text(errors="replace")
 
     def write(self, text: str) -> None:
         """Put a text in the place of the last one."""

@@ -1,6 +1,8 @@
 """Pauses that an operator sets and ends: files in one folder that all workers watch."""
 
 import json
+import logging
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +15,7 @@ from urllib.parse import quote, unquote
 _PAUSED: Final = ".paused"
 _RESUMED: Final = ".resumed"
 _LONGEST_REASON: Final = 256
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,35 @@ class PauseFolder:
         new.write_text(json.dumps({"reason": mark.reason, "since": mark.since}))
         new.chmod(0o600)
         new.replace(path)
+
+
+class PauseWatch:
+    """Looks into the folder every ``poll`` seconds, without a folder never.
+
+    While it cannot be read, what was seen last goes on. ``clock`` gives monotonic
+    seconds.
+    """
+
+    def __init__(
+        self, folder: PauseFolder | None, poll: float, clock: Callable[[], float]
+    ) -> None:
+        self.paused: dict[str, Pause] = {}
+        self.resumed: dict[str, float] = {}
+        self._folder = folder
+        self._poll = poll
+        self._clock = clock
+        self._next = -math.inf
+
+    def look(self) -> None:
+        """Bring ``paused`` and ``resumed`` up to date, if it is time."""
+        now = self._clock()
+        if self._folder is None or now < self._next:
+            return
+        self._next = now + self._poll
+        try:
+            self.paused, self.resumed = self._folder.paused(), self._folder.resumed()
+        except OSError as error:
+            _log.warning("the folder of pauses cannot be read: %s", error.strerror)
 
 
 def _read(path: Path) -> Pause | None:

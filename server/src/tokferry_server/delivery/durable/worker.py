@@ -14,7 +14,7 @@ from tokferry_server.delivery.durable.describe import describe, next_look, waits
 from tokferry_server.delivery.durable.journal import Journal
 from tokferry_server.delivery.durable.lane import Admission, Lane
 from tokferry_server.delivery.durable.lanes import Lanes
-from tokferry_server.delivery.durable.pauses import Pause, PauseFolder
+from tokferry_server.delivery.durable.pauses import PauseFolder, PauseWatch
 from tokferry_server.delivery.durable.status import WorkerStatus
 from tokferry_server.delivery.durable.store import Store
 from tokferry_server.delivery.failpoints import failpoint
@@ -48,12 +48,12 @@ class Worker:
         self._journal = journal or Journal()
         self._clock = clock or Clock(floor=self._journal.floor(time.time()))
         self._pauses = pauses
+        self._watch = PauseWatch(pauses, poll, self._clock.monotonic)
         self._pool = pool
         self._poll = poll
         self._longest_nap = nap
         self._tasks: dict[asyncio.Task[None], Lane] = {}
-        self._next_round_up = self._next_look = -math.inf
-        self._paused: tuple[dict[str, Pause], dict[str, float]] = ({}, {})
+        self._next_round_up = -math.inf
         self._stopping = False
         self._failure: Exception | None = None
         self._news = asyncio.Event()
@@ -118,10 +118,8 @@ class Worker:
         )
 
     async def _look_around(self) -> None:
-        if self._pauses is not None and self._clock.monotonic() >= self._next_look:
-            self._next_look = self._clock.monotonic() + self._poll
-            self._paused = self._pauses.paused(), self._pauses.resumed()
-        await self._lanes.follow(*self._paused)
+        self._watch.look()
+        await self._lanes.follow(self._watch.paused, self._watch.resumed)
         now = self._clock.now()
         for name, lane in self._lanes.by_name.items():
             self._journal.note(name, waits=waits(lane, self._clock), now=now)
