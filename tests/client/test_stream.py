@@ -445,6 +445,39 @@ async def test_no_more_is_sent_or_read_than_the_window_allows(
         assert batches <= (index + most) * 100 + 1
 
 
+async def test_a_smaller_window_of_a_later_stream_is_kept(
+    collect: Any, server: Any
+) -> None:
+    most = 0
+
+    async def wide(server: Server, requests: Requests, context: Any) -> Any:
+        yield opened(8)
+        for _ in range(8):
+            server.note((await anext(requests)).chunk)
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "broken on purpose")
+
+    async def narrow(server: Server, requests: Requests, _: Any) -> Any:
+        nonlocal most
+        yield opened(2)
+        waiting: list[Chunk] = []
+
+        async def take() -> None:
+            async for request in requests:
+                waiting.append(server.note(request.chunk))  # noqa: PERF401
+
+        taking = asyncio.create_task(take())
+        for _ in range(10):
+            await asyncio.sleep(0.03)
+            most = max(most, len(waiting))
+            yield answer(waiting.pop(0))
+        await taking
+
+    server.parts = [wide, narrow]
+
+    assert covered(await collect(lines(1000))) == list(range(1000))
+    assert most == 2
+
+
 async def test_the_windows_bytes_are_kept(collect: Any, server: Any) -> None:
     most = 0
 
@@ -505,6 +538,21 @@ async def test_patience_ends_when_no_chunk_is_answered(
     assert "no chunk was answered for 0.5 s" in "".join(caught.value.__notes__)
     assert time.monotonic() - began < 10
     assert len(server.options) > 2
+
+
+async def test_patience_begins_anew_with_every_answered_chunk(
+    collect: Any, server: Any
+) -> None:
+    async def slow(server: Server, requests: Requests, context: Any) -> Any:
+        yield opened()
+        yield answer(server.note((await anext(requests)).chunk))
+        await asyncio.sleep(0.3)
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "broken on purpose")
+
+    server.parts = [slow]
+
+    assert covered(await collect(lines(500), patience=0.5)) == list(range(500))
+    assert len(server.options) == 5
 
 
 async def test_a_server_that_stops_answering_is_given_up(
