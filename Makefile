@@ -12,7 +12,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_PYTHON_DOWNLOADS := never
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test gate mutants check generate clean
+.PHONY: help demo test gate mutants chaos check generate clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | \
@@ -29,6 +29,9 @@ gate: $(READY) ## run the heavier proofs
 
 mutants: $(READY) ## change the mapping's code in small ways, and see that tests notice
 	$(BIN)/python tests/bench/mutants.py
+
+chaos: $(READY) ## kill the server 150 times and at every failpoint, and prove that nothing is lost
+	PYTHONPATH=tests $(BIN)/python -m chaos
 
 check: $(READY) ## check style, types, imports, protos, and that generated files are fresh
 	$(BIN)/ruff check

@@ -1,4 +1,4 @@
-"""The whole proof: ``python -m chaos --events 1000000 --kills 150``."""
+"""The whole proof: kills at random moments, then at every failpoint, then a flood."""
 
 import argparse
 import asyncio
@@ -6,23 +6,17 @@ import sys
 import tempfile
 from pathlib import Path
 
+from chaos.checker import Findings
+from chaos.failpoint_run import FailpointRun
+from chaos.flood import flood
 from chaos.kill_driver import KillRun, Plan, table
 from chaos.processes import Setup
 
+_MIB = 2**20
 
-def main() -> int:
-    """Run it, print the table, and fail if anything was lost, changed or doubled."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=1_000_000)
-    parser.add_argument("--kills", type=int, default=150)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--share", type=float, default=0.3)
-    parser.add_argument("--claim", type=int, default=500, help="events a request")
-    parser.add_argument("--plant", default="")
-    parser.add_argument("--folder", type=Path)
-    chosen = parser.parse_args()
-    folder = chosen.folder or Path(tempfile.mkdtemp(prefix="chaos-"))
-    folder.mkdir(parents=True, exist_ok=True)
+
+async def kills(chosen: argparse.Namespace, folder: Path) -> Findings:
+    """Kill the server at random moments."""
     setup = Setup(
         folder=folder,
         seed=chosen.seed,
@@ -31,12 +25,66 @@ def main() -> int:
         plant=chosen.plant,
     )
     plan = Plan(events=chosen.events, kills=chosen.kills)
-    report = asyncio.run(KillRun(setup, plan).finish())
+    report = await KillRun(setup, plan).finish()
     print(table(report))
     print(dict(report.findings.faults.most_common()))
-    for problem in report.findings.problems:
-        print(problem, file=sys.stderr)
-    return 1 if report.findings.problems else 0
+    return report.findings
+
+
+async def failpoints(chosen: argparse.Namespace, folder: Path) -> Findings:
+    """Let it die at each failpoint so many times."""
+    setup = Setup(folder=folder, seed=chosen.seed, share=0.6, claim=20)
+    plan = Plan(events=100_000_000, kills=0, chunk=50, most_seconds=7200)
+    run = FailpointRun(setup, plan, times=chosen.times)
+    report = await run.finish()
+    print(f"deaths at failpoints: {dict(run.deaths)}")
+    print(table(report))
+    return report.findings
+
+
+async def slow(chosen: argparse.Namespace, folder: Path) -> Findings:
+    """Send more than TikTok takes."""
+    setup = Setup(
+        folder=folder,
+        seed=chosen.seed,
+        pace=1.0,
+        share=0.0,
+        claim=1000,
+        read_timeout=10.0,
+        max_bytes=16 * _MIB,
+        full=20.0,
+        scale=1.0,
+    )
+    flooded = await flood(setup, streams=16, seconds=60)
+    print(f"flood: RSS max {flooded.peak / _MIB:.0f} MiB, {dict(flooded.statuses)}")
+    return flooded.findings
+
+
+PARTS = {"kills": kills, "failpoints": failpoints, "slow": slow}
+
+
+def main() -> int:
+    """Run the parts, print what they came to, and fail if any finds a problem."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; default all")
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--kills", type=int, default=150)
+    parser.add_argument("--times", type=int, default=25, help="deaths at a failpoint")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--share", type=float, default=0.3, help="of failing requests")
+    parser.add_argument("--claim", type=int, default=500, help="events a request")
+    parser.add_argument("--plant", default="", help="a fault to plant")
+    parser.add_argument("--folder", type=Path, help="where the histories go")
+    chosen = parser.parse_args()
+    folder = chosen.folder or Path(tempfile.mkdtemp(prefix="chaos-"))
+    failed = False
+    for name in chosen.parts or PARTS:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        found = asyncio.run(PARTS[name](chosen, folder / name))
+        for problem in found.problems:
+            print(f"{name}: {problem}", file=sys.stderr)
+        failed = failed or bool(found.problems)
+    return int(failed)
 
 
 if __name__ == "__main__":

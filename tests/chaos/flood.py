@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import signal
+import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import grpc
@@ -31,6 +33,8 @@ _CHANNELS: Final = 4
 _EVENTS: Final = 1000
 _PAD: Final = 640
 _LOOK_S: Final = 0.1
+_MOST_S: Final = 120.0
+_WARM_EVENTS: Final = 10_000
 _STACK: Final = 10_000_000
 
 
@@ -62,7 +66,10 @@ async def served(setup: Setup) -> AsyncIterator[tuple[Process, str]]:
 
 
 async def flood(setup: Setup, *, streams: int, seconds: float) -> Flooded:
-    """Send about 1 MiB a message on so many streams, and see what is kept."""
+    """Send about 1 MiB a message on so many streams, and see what is kept.
+
+    It lasts for ``seconds``, and longer until a stream is refused.
+    """
     log = Log(setup.folder / CALLS)
     work = Work(_STACK, _EVENTS, _STACK // _EVENTS, pad=_PAD)
     async with served(setup) as (server, target):
@@ -72,16 +79,19 @@ async def flood(setup: Setup, *, streams: int, seconds: float) -> Flooded:
             asyncio.create_task(one.run(streams=streams // _CHANNELS))
             for one in callers
         ]
-        until = time.monotonic() + seconds
-        while time.monotonic() < until and server.status is None:
+        began = time.monotonic()
+        while server.status is None and time.monotonic() - began < _MOST_S:
             server.resident()
             await asyncio.sleep(_LOOK_S)
+            refused = any(one.statuses for one in callers)
+            if refused and time.monotonic() - began > seconds:
+                break
+        flooded.statuses.update(code for one in callers for code, _ in one.statuses)
         flooded.unanswered = work.begun - len(work.todo) - work.done
         flooded.peak = server.peak
         for task in calling:
             task.cancel()
         await asyncio.gather(*calling, return_exceptions=True)
-        flooded.statuses.update(code for one in callers for code, _ in one.statuses)
     log.close()
     await look_inside(setup)
     flooded.findings = check(setup.folder)
@@ -91,7 +101,7 @@ async def flood(setup: Setup, *, streams: int, seconds: float) -> Flooded:
 async def unread(setup: Setup, *, streams: int, seconds: float) -> Flooded:
     """Send on so many streams, reading no answer but that the stream is open."""
     async with served(setup) as (server, target), contextlib.AsyncExitStack() as stack:
-        await _stream(await _channel(stack, target), most=1)
+        await _warm_up(target)
         flooded = Flooded(before=server.resident())
         sending = [
             asyncio.create_task(_stream(channel))
@@ -108,19 +118,27 @@ async def unread(setup: Setup, *, streams: int, seconds: float) -> Flooded:
     return flooded
 
 
+async def _warm_up(target: str) -> None:
+    """Let the server work for once, so that what work itself costs is not counted."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Log(Path(folder) / CALLS)
+        work = Work(_WARM_EVENTS, 100, _WARM_EVENTS // 100)
+        await Caller(target, work, log).run()
+        log.close()
+
+
 async def _channel(stack: contextlib.AsyncExitStack, target: str) -> grpc.aio.Channel:
     options = [("grpc.use_local_subchannel_pool", 1)]
     channel = grpc.aio.insecure_channel(target, options=options)
     return await stack.enter_async_context(channel)
 
 
-async def _stream(channel: grpc.aio.Channel, *, most: int = _STACK) -> None:
+async def _stream(channel: grpc.aio.Channel) -> None:
     call = ForwardingServiceStub(channel).ForwardStream()
     await call.write(ForwardStreamRequest(options=StreamOptions(connection=CONNECTION)))
     await call.read()
-    for sequence in range(1, most + 1):
+    for sequence in range(_WARM_EVENTS, _STACK):
         data = chunk_json(sequence * 100, 100)
         await call.write(
             ForwardStreamRequest(chunk=Chunk(sequence=sequence, json=data))
         )
-    await call.done_writing()

@@ -21,11 +21,11 @@ async def test_a_fast_caller_of_a_slow_tiktok_is_held_back_then_refused(
         share=0.0,
         claim=1000,
         read_timeout=10.0,
-        max_bytes=16 * _MIB,
-        full=8.0,
+        max_bytes=4 * _MIB,
+        full=4.0,
         scale=1.0,
     )
-    flooded = await flood(setup, streams=100, seconds=20)
+    flooded = await flood(setup, streams=16, seconds=20)
     assert flooded.findings.problems == []
     assert flooded.findings.acked
     assert set(flooded.statuses) == {"RESOURCE_EXHAUSTED"}

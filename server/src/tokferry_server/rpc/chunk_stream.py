@@ -32,7 +32,7 @@ from tokferry_server.rpc.request_memory import RequestMemory
 
 WINDOW_CHUNKS = 64
 WINDOW_BYTES = 8 * 1024 * 1024
-UNWRITTEN_ANSWERS = 4
+UNWRITTEN_ANSWERS = 2
 """With so many, a stream is read no further: its caller does not read."""
 IDLE_SECONDS = 300.0
 FULL_SECONDS = 300.0

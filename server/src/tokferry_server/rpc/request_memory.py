@@ -4,8 +4,8 @@ import asyncio
 from collections import deque
 from typing import Final
 
-MOST_BYTES: Final = 8 * 1024 * 1024
-"""Decoded, a request takes about three times its own size."""
+MOST_BYTES: Final = 4 * 1024 * 1024
+"""Decoded and mapped, a request takes about ten times its own size."""
 
 
 class RequestMemory:
