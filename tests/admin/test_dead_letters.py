@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import time
@@ -271,8 +270,7 @@ async def test_what_tiktok_perhaps_took_long_ago_is_replayed_only_on_demand(
 async def perhaps_taken(shop: Shop) -> None:
     """Make a dead letter of an event that was perhaps taken 49 hours ago."""
     shop.durable.pauses.pause("shop", "")
-    shop.durable.worker.look()
-    await asyncio.sleep(0.1)
+    await shop.durable.worker.look()
     await shop.send(1)
     outbox = shop.durable.outbox
     (row,) = await outbox.claim("shop", 1, time.time())
@@ -280,7 +278,7 @@ async def perhaps_taken(shop: Shop) -> None:
     death = Death(id=row.id, reason="AMBIGUOUS_EXPIRED", first_ambiguous_at=ago)
     await outbox.kill([death], time.time())
     shop.durable.pauses.resume("shop")
-    shop.durable.worker.look()
+    await shop.durable.worker.look()
 
 
 async def test_a_replay_keeps_to_its_maximum_and_its_rate(shop: Shop) -> None:

@@ -1,6 +1,5 @@
 """What the admin service shows and steers, and the errors of its outbox."""
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,7 +21,6 @@ from tokferry_server.rpc.errors import CallError
 from tokferry_server.settings import OutboxSettings, Settings
 
 _FULL_RETRY_SECONDS = 5.0
-_SEEN_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +75,7 @@ class Estate:
     async def look(self) -> None:
         """Let the worker see at once that a pause was set or ended."""
         if self.worker is not None:
-            self.worker.look()
-            await asyncio.sleep(_SEEN_S)
+            await self.worker.look()
 
 
 @contextmanager

@@ -102,6 +102,10 @@ class PauseWatch:
         self._clock = clock
         self._next = -math.inf
 
+    def hurry(self) -> None:
+        """Make it time to look."""
+        self._next = -math.inf
+
     def look(self) -> None:
         """Bring ``paused`` and ``resumed`` up to date, if it is time."""
         now = self._clock()

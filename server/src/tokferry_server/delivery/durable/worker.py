@@ -1,6 +1,7 @@
 """Takes events from the outbox to TikTok, for all connections, until it is stopped."""
 
 import asyncio
+import contextlib
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ from tokferry_server.delivery.failpoints import failpoint
 from tokferry_server.delivery.outbox.interface import Outbox, OutboxError, Row
 
 _ROUND_UP_S: Final = 60.0
+_LONGEST_LOOK_S: Final = 1.0
 _in_drain = failpoint("delivery.in_drain")
 
 
@@ -57,6 +59,7 @@ class Worker:
         self._stopping = False
         self._failure: Exception | None = None
         self._news = asyncio.Event()
+        self._followed = asyncio.Event()
         self._ended: asyncio.Event | None = None
         store = Store(outbox, self._clock, lambda: self._stopping)
         caps = RequestCaps(self._clock.monotonic)
@@ -97,10 +100,13 @@ class Worker:
                 lanes[name].eager = True
         self._news.set()
 
-    def look(self) -> None:
-        """Look at the pauses now, as one was set or ended."""
-        self._next_look = -math.inf
+    async def look(self) -> None:
+        """Look at the pauses now; returns once they are followed."""
+        self._watch.hurry()
+        followed = self._followed
         self.wake()
+        with contextlib.suppress(TimeoutError):  # it ends, or has not begun
+            await asyncio.wait_for(followed.wait(), _LONGEST_LOOK_S)
 
     async def stop(self) -> None:
         """Finish what is under way and leave the rest pending."""
@@ -118,8 +124,10 @@ class Worker:
         )
 
     async def _look_around(self) -> None:
+        followed, self._followed = self._followed, asyncio.Event()
         self._watch.look()
         await self._lanes.follow(self._watch.paused, self._watch.resumed)
+        followed.set()
         now = self._clock.now()
         for name, lane in self._lanes.by_name.items():
             self._journal.note(name, waits=waits(lane, self._clock), now=now)
