@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import json
+import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 TOKEN = "a-made-up-token"
 PIXEL = "C4MADEUPPIXEL0000001"
-COMMAND = Path(sys.executable).parent / "tokferry"
 SETTINGS = """
 [tiktok]
 base_url = "{url}"
@@ -54,7 +54,8 @@ class Finished:
 class Shop:
     """One service over one settings file; it can be stopped and started again."""
 
-    def __init__(self, folder: Path, sandbox: Sandbox) -> None:
+    def __init__(self, folder: Path, sandbox: Sandbox, commands: Commands) -> None:
+        self._commands = commands
         self.sandbox = sandbox
         self.state = folder / "state"
         self.settings = folder / "tokferry.toml"
@@ -137,25 +138,44 @@ class Shop:
 
     async def run(self, *arguments: str, given: str = "") -> Finished:
         """Run a command of `tokferry` with the settings file."""
-        process = await asyncio.create_subprocess_exec(
-            COMMAND,
-            *arguments,
-            "--settings",
-            self.settings,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "COLUMNS": "200"},
+        line = [*arguments, "--settings", str(self.settings)]
+        return await asyncio.to_thread(self._commands.run, line, given)
+
+
+class Commands:
+    """Runs commands in a process of their own, which loads the program once."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, Path(__file__).parent / "run_commands.py"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
-        out, err = await asyncio.wait_for(process.communicate(given.encode()), 60)
-        assert process.returncode is not None
-        return Finished(process.returncode, out.decode(), err.decode())
+
+    def run(self, arguments: list[str], given: str) -> Finished:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        stdin.write(json.dumps({"arguments": arguments, "given": given}) + "\n")
+        stdin.flush()
+        return Finished(**json.loads(stdout.readline()))
+
+    def stop(self) -> None:
+        self._process.communicate(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def commands() -> Iterator[Commands]:
+    commands = Commands()
+    yield commands
+    commands.stop()
 
 
 @pytest.fixture
-async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
+async def shop(tmp_path: Path, commands: Commands) -> AsyncIterator[Shop]:
     async with Sandbox(token=TOKEN) as sandbox:
-        shop = Shop(tmp_path, sandbox)
+        shop = Shop(tmp_path, sandbox, commands)
         await shop.start()
         yield shop
         await shop.stop()

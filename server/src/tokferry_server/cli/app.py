@@ -9,13 +9,17 @@ from typer.core import TyperGroup
 
 from tokferry_server.cli.check import check
 from tokferry_server.cli.demo import demo
+from tokferry_server.cli.dlq import dlq
 from tokferry_server.cli.explain import explain
 from tokferry_server.cli.fields import fields
 from tokferry_server.cli.forward import forward
+from tokferry_server.cli.outbox import outbox
+from tokferry_server.cli.pause import pause, resume
 from tokferry_server.cli.reasons import reasons
 from tokferry_server.cli.sample import sample
 from tokferry_server.cli.sandbox import sandbox
 from tokferry_server.cli.serve import serve
+from tokferry_server.cli.status import status
 from tokferry_server.cli.transform import transform
 
 _BROKEN_PIPE = 141
@@ -55,10 +59,15 @@ _COMMANDS = (
     sandbox,
     serve,
     forward,
+    status,
+    pause,
+    resume,
     demo,
 )
 for command in _COMMANDS:
     app.command()(command)
+app.add_typer(outbox, name="outbox")
+app.add_typer(dlq, name="dlq")
 
 
 def main() -> None:
