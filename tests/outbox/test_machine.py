@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import tempfile
 from collections.abc import Coroutine
@@ -32,11 +31,11 @@ from tokferry_server.delivery.outbox.interface import (
     OutboxFullError,
     Reschedule,
 )
-from tokferry_server.delivery.outbox.sqlite import SqliteOutbox, known_keys
+from tokferry_server.delivery.outbox.sqlite import SqliteOutbox, known_keys, space
 
 T = TypeVar("T")
 
-MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 CAPS = Caps(max_rows=12, max_rows_per_connection=9, max_dead=5, max_known_keys=6)
 NEW_ROWS = st.builds(
@@ -204,6 +203,7 @@ class Machine(RuleBasedStateMachine):
 
 def explore(monkeypatch: pytest.MonkeyPatch, examples: int, steps: int) -> None:
     monkeypatch.setattr(known_keys, "COLLECT", 4)
+    monkeypatch.setattr(space, "MOST_BALLAST", 2**16)
     run_state_machine_as_test(
         Machine,
         settings=settings(
@@ -226,4 +226,4 @@ def test_random_calls_and_restarts_agree_with_the_model(
 def test_many_random_calls_and_restarts_agree_with_the_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    explore(monkeypatch, examples=200, steps=50)
+    explore(monkeypatch, examples=60, steps=40)

@@ -19,12 +19,10 @@ _LATER: Final = "connection = ?1 AND next_at > ?2 AND ?3 = ?3 AND next_at <= ?4"
 _ORDER: Final = "ORDER BY next_at, id LIMIT ?5"
 _FROM: Final = "FROM pending INDEXED BY pending_ready WHERE"
 _CLAIM: Final = tuple(
-    f"SELECT {READ_PENDING}, size {_FROM} {part} {_ORDER}"  # noqa: S608
-    for part in (_SAME, _LATER)
+    f"SELECT {READ_PENDING}, size {_FROM} {part} {_ORDER}" for part in (_SAME, _LATER)
 )
 _PLACES: Final = tuple(
-    f"SELECT next_at, id {_FROM} {part} {_ORDER}"  # noqa: S608
-    for part in (_SAME, _LATER)
+    f"SELECT next_at, id {_FROM} {part} {_ORDER}" for part in (_SAME, _LATER)
 )
 _COUNTS: Final = tuple(
     f"SELECT count(*) FROM (SELECT 1 {_FROM} {part} LIMIT ?5)"  # noqa: S608

@@ -12,7 +12,7 @@ from tokferry_server.delivery.outbox.interface import OutboxFullError
 
 _LOG_SHARE: Final = 4
 _PAGE_BYTES: Final = 4_096
-_MOST_BALLAST: Final = 64 * 2**20
+MOST_BALLAST: Final = 64 * 2**20
 _BALLAST_SHARE: Final = 8
 
 
@@ -24,9 +24,7 @@ class Space:
         self.log = path.with_name(f"{path.name}-wal")
         self._ballast = ballast_file(path)
         self._share = 1.0 - min_free_share
-        self._wanted = min(
-            _MOST_BALLAST, (self._free() + self._own()) // _BALLAST_SHARE
-        )
+        self._wanted = min(MOST_BALLAST, (self._free() + self._own()) // _BALLAST_SHARE)
         self.short = True
         self.restore()
 
