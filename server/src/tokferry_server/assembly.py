@@ -95,6 +95,7 @@ async def assembled(
             connections=lines.connections,
             outbox=durable.outbox if durable else None,
             stored=durable.worker.wake if durable else _nothing,
+            paused=pauses_of(settings).holds,
         )
         draining = asyncio.Event()
         server = Server(

@@ -67,6 +67,9 @@ MESSAGES: Final = {
         "The time of the call was over before the event was sent; send again with a"
         " longer deadline."
     ),
+    DeliveryReason.PAUSED: (
+        "An operator has paused the connection; send again once it is resumed."
+    ),
     DeliveryReason.QUEUE_FULL: (
         "Too many requests to TikTok are waiting; send again, more slowly."
     ),
@@ -103,6 +106,13 @@ NOT_SENT: Final = DeliveryResult(
     outcome=Outcome.RETRYABLE,
     reason=DeliveryReason.DEADLINE,
     message=MESSAGES[DeliveryReason.DEADLINE],
+)
+
+
+PAUSED: Final = DeliveryResult(
+    outcome=Outcome.RETRYABLE,
+    reason=DeliveryReason.PAUSED,
+    message=MESSAGES[DeliveryReason.PAUSED],
 )
 
 

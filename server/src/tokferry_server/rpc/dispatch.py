@@ -14,6 +14,7 @@ from tokferry_server.delivery.outbox.interface import (
     OutboxFullError,
     Position,
 )
+from tokferry_server.delivery.result import MESSAGES, PAUSED
 from tokferry_server.mapping.outcome import Outcome
 from tokferry_server.mparticle.model import Batch, Malformed
 from tokferry_server.rpc import forwarding
@@ -22,6 +23,7 @@ from tokferry_server.rpc.errors import CallError, Violation, invalid
 from tokferry_server.rpc.forwarding import Packed
 from tokferry_server.rpc.slices import collect
 from tokferry_server.tiktok.formats import wire_format
+from tokferry_server.tiktok.reasons import DeliveryReason
 
 MAX_LABEL = 64
 FULL_RETRY_SECONDS = 5.0
@@ -47,11 +49,13 @@ class Dispatch:
         connections: Connections,
         outbox: Outbox | None = None,
         stored: Callable[[], None] = lambda: None,
+        paused: Callable[[str], bool] = lambda _: False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._connections = connections
         self._outbox = outbox
         self._stored = stored
+        self._paused = paused
         self._clock = clock
 
     def check(self, errand: Errand) -> None:
@@ -75,6 +79,12 @@ class Dispatch:
             )
         if errand.mode == DeliveryMode.DELIVERY_MODE_SYNC and not errand.validate_only:
             self._connections.access_token(errand.connection)
+            if self._paused(errand.connection):
+                raise CallError(
+                    code=grpc.StatusCode.FAILED_PRECONDITION,
+                    reason=ErrorReason.ERROR_REASON_CONNECTION_PAUSED,
+                    message=f"nothing was sent: {MESSAGES[DeliveryReason.PAUSED]}",
+                )
 
     def mode(
         self, asked: "DeliveryMode.ValueType", default: "DeliveryMode.ValueType"
@@ -131,6 +141,8 @@ class Dispatch:
             return forwarding.write_validated(packed)
         if errand.mode == DeliveryMode.DELIVERY_MODE_DURABLE:
             return await self._store(packed, errand, sequence)
+        if self._paused(errand.connection):  # while a stream was open
+            return forwarding.write_delivered(packed, [PAUSED] * len(packed.parcels))
         delivered = await self._connections.forwarder(errand.connection).forward(
             packed.parcels,
             self._connections.access_token(errand.connection),

@@ -58,6 +58,10 @@ class PauseFolder:
             return False
         return True
 
+    def holds(self, connection: str) -> bool:
+        """Say whether someone has paused a connection; cheap enough for each call."""
+        return self._path(connection, _PAUSED).exists()
+
     def paused(self) -> dict[str, Pause]:
         """Give all pauses by connection; one that is unreadable pauses, too."""
         return dict(self._all(_PAUSED))
