@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
+import shlex
 import stat
 import sys
 from datetime import UTC, datetime
@@ -225,6 +227,23 @@ async def test_the_installed_command_asks_the_running_service(shop: Shop) -> Non
 
     assert process.returncode == 0
     assert b"shop\tACTIVE\t" in out
+
+
+async def test_what_the_page_of_operations_shows_runs(shop: Shop) -> None:
+    page = Path(__file__).parents[2] / "server" / "docs" / "operations.md"
+    blocks = re.findall(
+        r"^```sh\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE
+    )
+    lines = [line for block in blocks for line in block.splitlines()]
+    await shop.refuse(1)
+
+    for line in lines:
+        program, *arguments = shlex.split(line.replace("--settings settings.toml", ""))
+        done = await shop.run(*arguments)
+        # One of the two connections has no token, which `status` reports.
+        assert (program, done.code) == ("tokferry", arguments == ["status"]), line
+        assert done.out, line
+    assert len(lines) >= 7
 
 
 async def test_settings_that_are_wrong_are_said(shop: Shop) -> None:
