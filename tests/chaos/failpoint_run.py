@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from chaos.kill_driver import KillRun, Plan
-from chaos.processes import CONNECTION, Process, Setup, start_server
+from chaos.processes import CONNECTION, Process, Setup
 from tokferry_server.delivery.failpoints import POINTS, VARIABLE
 
 REPLAY: Final = "outbox.in_replay"
@@ -58,7 +58,7 @@ class FailpointRun(KillRun):
 
     async def _die_at(self, point: str, first: int) -> None:
         environment = {VARIABLE: f"{point}=kill@{first}"}
-        server = await start_server(self._setup, self._port, environment)
+        server = await self.start_server(environment)
         await server.line()
         began = more = time.monotonic()
         self._work.allow(_LIFE_CHUNKS)

@@ -5,6 +5,7 @@ import contextlib
 import random
 import signal
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -68,6 +69,7 @@ class KillRun:
         self._report = Report(plan.events)
         self._work = Work(plan.events, plan.chunk, 0)
         self._began = time.monotonic()
+        self._servers: list[Process] = []
 
     async def finish(self) -> Report:
         """Run it all, and judge the history."""
@@ -83,6 +85,8 @@ class KillRun:
             calling.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await calling
+            for server in self._servers:
+                await server.end(signal.SIGKILL)
             await sandbox.end(signal.SIGTERM)
             log.close()
         report = self._report
@@ -106,10 +110,18 @@ class KillRun:
                 calling.result()
 
     async def _ready(self) -> Process:
-        server = await start_server(self._setup, self._port)
+        server = await self.start_server()
         if not (await server.line()).startswith("listening"):
             status = await server.ended(10)
             raise RuntimeError(f"the server ended with {status} before it was ready")
+        return server
+
+    async def start_server(
+        self, environment: Mapping[str, str] | None = None
+    ) -> Process:
+        """Start the server; it does not outlive the run."""
+        server = await start_server(self._setup, self._port, environment)
+        self._servers = [server]
         return server
 
     async def _watch(self, server: Process, seconds: float) -> None:
