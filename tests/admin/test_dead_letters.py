@@ -27,7 +27,7 @@ from tokferry.v1 import (
     ReplayDeadLettersResponse,
     WireFormat,
 )
-from tokferry_server.delivery.outbox.interface import DeadFilter, Death
+from tokferry_server.delivery.outbox.interface import DeadFilter, DeadGroup, Death
 from tokferry_server.sandbox.faults import Fault
 
 DIGEST = hashlib.sha256(b"jane.doe@example.com").hexdigest()
@@ -381,6 +381,38 @@ async def test_a_request_that_makes_no_sense_is_refused_and_named(
     bad = error_details_pb2.BadRequest()
     assert any(detail.Unpack(bad) for detail in status.details)
     assert [one.field for one in bad.field_violations] == [field]
+
+
+async def test_an_export_of_nothing_sensible_is_refused_like_any_call(
+    shop: Shop,
+) -> None:
+    request = ExportDeadLettersRequest(filter=DeadLetterFilter(ids=["two"]))
+
+    status, text = await refused(shop.admin.ExportDeadLetters(request).read())
+
+    assert (status, text) == (
+        "INVALID_ARGUMENT",
+        "filter.ids[0]: is not the id of a dead letter",
+    )
+
+
+async def test_what_dies_while_others_are_purged_stays(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.refuse(1)
+    outbox = shop.durable.outbox
+    count = outbox.dead_groups
+
+    async def count_then_die(chosen: DeadFilter) -> list[DeadGroup]:
+        groups = await count(chosen)
+        await shop.refuse(5)
+        return groups
+
+    monkeypatch.setattr(outbox, "dead_groups", count_then_die)
+    done = await shop.admin.PurgeDeadLetters(PurgeDeadLettersRequest(expected_count=1))
+
+    assert done.purged == 1
+    assert [one.event_id for one in await shop.letters()] == ["message-5"]
 
 
 @pytest.mark.parametrize("text", ["12345", "none", "-1", ""])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import stat
+import sys
 from pathlib import Path
 
 import grpc
@@ -111,3 +113,26 @@ async def test_the_longest_path_can_be_bound(tmp_path: Path) -> None:
 
         assert service.admin.path.is_socket()
         assert len(os.fsencode(service.admin.path)) == LONGEST_PATH
+
+
+async def test_without_an_outbox_the_service_is_served_all_the_same(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "state").mkdir(mode=0o755)
+    file = tmp_path / "tokferry.toml"
+    file.write_text('[connections.shop]\npixel_id = "C4MADEUPPIXEL0000001"\n')
+
+    process = await asyncio.create_subprocess_exec(
+        Path(sys.executable).parent / "tokferry",
+        *("serve", "--settings", str(file), "--listen", "127.0.0.1:0"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    line = await asyncio.wait_for(process.stdout.readline(), 30)
+    process.send_signal(signal.SIGINT)
+    _, err = await asyncio.wait_for(process.communicate(), 40)
+
+    assert line.startswith(b"listening on 127.0.0.1:")
+    assert err.startswith(b"no admin service: ")
+    assert process.returncode == 0
