@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import multiprocessing
 import sys
 import time
 from collections.abc import Iterator
@@ -45,7 +46,8 @@ def _play(chosen: argparse.Namespace) -> Iterator[Result]:
     if chosen.processes == 1:
         yield from map(simulate, seeds, steps)
         return
-    with ProcessPoolExecutor(chosen.processes) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(chosen.processes, spawn) as pool:
         yield from pool.map(simulate, seeds, steps, chunksize=8)
 
 

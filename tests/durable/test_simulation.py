@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+import multiprocessing
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from unittest import mock
 
 import pytest
@@ -21,8 +23,8 @@ def _quiet() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-def _play(seeds: range, steps: int = 300) -> list[Result]:
-    results = [simulate(seed, steps) for seed in seeds]
+def _play(results: Iterable[Result]) -> list[Result]:
+    results = list(results)
     assert [(one.seed, one.problems) for one in results if one.problems] == []
     for one in results:
         assert one.accepted == one.delivered + one.dead
@@ -30,7 +32,7 @@ def _play(seeds: range, steps: int = 300) -> list[Result]:
 
 
 def test_nothing_is_lost_changed_or_counted_twice_in_50_stories() -> None:
-    results = _play(range(50))
+    results = _play(map(simulate, range(50)))
     assert sum(one.delivered for one in results) > 20_000
     assert sum(one.deaths for one in results) > 1_000
     assert sum(one.resends for one in results) > 2_000
@@ -39,7 +41,8 @@ def test_nothing_is_lost_changed_or_counted_twice_in_50_stories() -> None:
 @pytest.mark.gate
 @pytest.mark.timeout(1800)
 def test_nothing_is_lost_changed_or_counted_twice_in_1000_stories() -> None:
-    _play(range(1000, 2000))
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        _play(pool.map(simulate, range(1000, 2000), chunksize=20))
 
 
 def test_a_seed_tells_the_same_story_every_time() -> None:

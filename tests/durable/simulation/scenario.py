@@ -4,6 +4,7 @@ Everything is drawn from one seed, so that the same seed tells the same story.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from random import Random
@@ -40,6 +41,7 @@ class Result:
 
 def simulate(seed: int, steps: int = 300) -> Result:
     """Play one seed through, and say what it came to."""
+    logging.disable()  # in whatever process it is played
 
     async def story() -> Result:
         return await Scenario.of(seed).play(steps)
