@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -163,6 +164,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def prune(self) -> None:
         self.both("prune")
+        self.both("stats")
 
     @rule()
     def restart(self) -> None:
@@ -187,7 +189,16 @@ class Machine(RuleBasedStateMachine):
     def the_same_is_stored(self) -> None:
         if not hasattr(self, "box"):
             return
-        self.both("stats")
+        # When a key is forgotten that is past its time is each engine's own affair.
+        counted = [
+            {
+                name: replace(one, delivered_known=0)
+                for name, one in self.run(box.stats()).items()
+                if one.pending or one.dead
+            }
+            for box in (self.model, self.box)
+        ]
+        assert counted[0] == counted[1]
         self.both("ready", self.clock.now)
         self.both("next_due")
         self.both("dead", DeadFilter(), limit=50)
