@@ -22,7 +22,7 @@ demo: $(READY) ## deliver sample events to the sandbox of TikTok and show what b
 	@$(BIN)/tokferry demo
 
 test: $(READY) ## run the tests
-	$(BIN)/pytest -m "not gate"
+	$(BIN)/pytest -m "not gate and not long"
 
 gate: $(READY) ## run the heavier proofs
 	$(BIN)/pytest -m gate
@@ -32,6 +32,7 @@ mutants: $(READY) ## change the mapping's code in small ways, and see that tests
 
 chaos: $(READY) ## kill the server 150 times and at every failpoint, and prove that nothing is lost
 	PYTHONPATH=tests $(BIN)/python -m chaos
+	$(BIN)/pytest -m long
 
 check: $(READY) ## check style, types, imports, protos, and that generated files are fresh
 	$(BIN)/ruff check

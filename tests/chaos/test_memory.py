@@ -10,7 +10,7 @@ from chaos.processes import Setup
 _MIB = 2**20
 
 
-@pytest.mark.gate
+@pytest.mark.long
 @pytest.mark.timeout(200)
 async def test_a_fast_caller_of_a_slow_tiktok_is_held_back_then_refused(
     tmp_path: Path,
@@ -32,7 +32,7 @@ async def test_a_fast_caller_of_a_slow_tiktok_is_held_back_then_refused(
     assert flooded.peak <= 256 * _MIB
 
 
-@pytest.mark.gate
+@pytest.mark.long
 @pytest.mark.timeout(200)
 async def test_streams_that_nobody_reads_cost_little_memory(tmp_path: Path) -> None:
     setup = Setup(folder=tmp_path, share=0.0, claim=1000, scale=1.0)

@@ -13,7 +13,7 @@ _CLIENT_SIDE = "Internal error from Core"
 """What grpcio's own client says when a connection ends while it writes."""
 
 
-@pytest.mark.gate
+@pytest.mark.long
 @pytest.mark.timeout(400)
 async def test_twenty_restarts_under_load_lose_nothing(tmp_path: Path) -> None:
     plan = Plan(
