@@ -11,6 +11,7 @@ from chaos.processes import Setup
 from tokferry_server.delivery.failpoints import POINTS
 
 
+@pytest.mark.gate
 @pytest.mark.timeout(300)
 async def test_a_death_at_each_failpoint_loses_nothing(tmp_path: Path) -> None:
     setup = Setup(folder=tmp_path, claim=20, share=0.6)
