@@ -214,6 +214,7 @@ class Machine(RuleBasedStateMachine):
 
 def explore(monkeypatch: pytest.MonkeyPatch, examples: int, steps: int) -> None:
     monkeypatch.setattr(known_keys, "COLLECT", 4)
+    monkeypatch.setattr(known_keys, "SLICE", 2)
     monkeypatch.setattr(space, "MOST_BALLAST", 2**16)
     run_state_machine_as_test(
         Machine,

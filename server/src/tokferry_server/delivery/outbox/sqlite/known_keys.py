@@ -12,7 +12,7 @@ from typing import Final
 from tokferry_server.delivery.outbox.sqlite.rows import KEY_BYTES, insert
 
 COLLECT: Final = 65_536
-_SLICE: Final = 4_096
+SLICE: Final = 4_096
 _SWEEP_EVERY: Final = 8
 _LOOK_UP: Final = 500
 
@@ -86,7 +86,7 @@ class KnownKeys:
         """
         if not self._order:
             return 0
-        first, end = self._written, self._written + _SLICE
+        first, end = self._written, self._written + SLICE
         keys = self._order[first:end]
         rows = [(key, self._old[key]) for key in keys]
         insert(self._db, "known (key, id)", 2, rows)
