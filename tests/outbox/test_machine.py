@@ -32,7 +32,12 @@ from tokferry_server.delivery.outbox.interface import (
     OutboxFullError,
     Reschedule,
 )
-from tokferry_server.delivery.outbox.sqlite import SqliteOutbox, known_keys, space
+from tokferry_server.delivery.outbox.sqlite import (
+    SqliteOutbox,
+    known_keys,
+    space,
+    writer,
+)
 
 T = TypeVar("T")
 
@@ -214,6 +219,7 @@ class Machine(RuleBasedStateMachine):
 
 def explore(monkeypatch: pytest.MonkeyPatch, examples: int, steps: int) -> None:
     monkeypatch.setattr(known_keys, "COLLECT", 4)
+    monkeypatch.setattr(writer, "TICK_S", 3600.0)  # nothing happens by itself
     monkeypatch.setattr(known_keys, "SLICE", 2)
     monkeypatch.setattr(space, "MOST_BALLAST", 2**16)
     run_state_machine_as_test(

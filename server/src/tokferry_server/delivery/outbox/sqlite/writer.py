@@ -24,7 +24,7 @@ from tokferry_server.delivery.outbox.sqlite.task import Kind, Outcome, Task, ans
 
 T = TypeVar("T")
 
-_TICK_S: Final = 5.0
+TICK_S: Final = 5.0
 _SHORT_TICK_S: Final = 0.25
 _MOST_ROWS: Final = 4_000
 _MOST_TASKS: Final = 256
@@ -108,13 +108,13 @@ class Writer:
     def _serve(self, store: Store, commits: Commits) -> None:
         tended = time.monotonic()
         while True:
-            tasks, last = self._next(_SHORT_TICK_S if store.space.short else _TICK_S)
+            tasks, last = self._next(_SHORT_TICK_S if store.space.short else TICK_S)
             self._work(commits, tasks)
             if last:
                 commits.checkpoint(truncate=True)
                 return
             commits.checkpoint_if_due(idle=not tasks)
-            if not tasks or time.monotonic() - tended > _TICK_S:
+            if not tasks or time.monotonic() - tended > TICK_S:
                 self._tend(commits)
                 tended = time.monotonic()
 
@@ -159,7 +159,7 @@ class Writer:
         """After a failure: answer every call with it, until the outbox is closed."""
         last = self._closing
         while not last:
-            tasks, last = self._next(_TICK_S)
+            tasks, last = self._next(TICK_S)
             try:
                 commits.check()
             except OutboxBrokenError as error:
