@@ -265,7 +265,10 @@ class Outbox(Protocol):
         ...
 
     async def ready(self, now: float) -> dict[str, int]:
-        """Give, for each connection with rows due now and unclaimed, their number."""
+        """Give, for each connection with rows due now and unclaimed, their number.
+
+        An engine may stop counting at 10,000 a connection: it is asked often.
+        """
         ...
 
     async def next_due(self) -> float | None:
@@ -286,11 +289,18 @@ class Outbox(Protocol):
         ...
 
     async def settle(self, ids: Sequence[int], now: float) -> None:
-        """Remove delivered rows and remember their keys for 48 hours."""
+        """Remove delivered rows and remember their keys for 48 hours.
+
+        While the disk is full they are remembered in memory as delivered, and removed
+        as soon as there is room: if the process ends before, they are sent once more.
+        """
         ...
 
     async def reschedule(self, rows: Sequence[Reschedule]) -> None:
-        """Give claimed rows back, to be due at their new time."""
+        """Give claimed rows back, to be due at their new time.
+
+        While the disk is full they stay claimed, and are given back when there is room.
+        """
         ...
 
     async def kill(self, rows: Sequence[Death], now: float) -> None:
