@@ -12,7 +12,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_PYTHON_DOWNLOADS := never
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test gate mutants chaos check generate clean
+.PHONY: help demo test gate mutants simulate chaos check generate clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | \
@@ -29,6 +29,9 @@ gate: $(READY) ## run the heavier proofs
 
 mutants: $(READY) ## change the mapping's code in small ways, and see that tests notice
 	$(BIN)/python tests/bench/mutants.py
+
+simulate: $(READY) ## play 10,000 stories of the delivery worker in virtual time
+	$(BIN)/python tests/durable/simulate.py --seeds 10000 --processes 2
 
 chaos: $(READY) ## kill the server 150 times and at every failpoint, and prove that nothing is lost
 	PYTHONPATH=tests $(BIN)/python -m chaos

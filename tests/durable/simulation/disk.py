@@ -11,7 +11,7 @@ class Disk:
     """The worker's journal, and the folder of pauses."""
 
     times: Times
-    journal: str = ""
+    journal: bytes = b""
     paused: dict[str, Pause] = field(default_factory=dict)
     resumed: dict[str, float] = field(default_factory=dict)
 
@@ -23,10 +23,10 @@ class DiskJournal(Journal):
         self._disk = disk
         super().__init__()
 
-    def read(self) -> str:
+    def read(self) -> bytes:
         return self._disk.journal
 
-    def write(self, text: str) -> None:
+    def write(self, text: bytes) -> None:
         self._disk.journal = text
 
 

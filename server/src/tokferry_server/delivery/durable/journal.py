@@ -4,12 +4,13 @@ Waiting does not age an event; and a clock that was set back in between must not
 an event seem younger than it is.
 """
 
-import json
 import logging
 import math
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 _EVERY_S: Final = 60.0
 _CHANGED_EVERY_S: Final = 5.0
@@ -35,7 +36,7 @@ class Journal:
         self._seen = 0.0
         self._seen_wall = 0.0
         with suppress(OSError, ValueError, TypeError, KeyError):
-            self._load(json.loads(self.read()))
+            self._load(msgspec.json.decode(self.read()))
 
     def note(self, connection: str, *, waits: bool, now: float) -> None:
         """Note whether a connection has to wait from now on."""
@@ -85,21 +86,21 @@ class Journal:
             "open": self._open,
         }
         try:
-            self.write(json.dumps(members))
+            self.write(msgspec.json.encode(members))
         except OSError as error:
             _log.warning("the worker's journal cannot be written: %s", error.strerror)
 
-    def read(self) -> str:
+    def read(self) -> bytes:
         """Give what was written last, or nothing."""
-        return "" if self._path is None else self._path.read_text(errors="replace")
+        return b"" if self._path is None else self._path.read_bytes()
 
-    def write(self, text: str) -> None:
+    def write(self, text: bytes) -> None:
         """Put a text in the place of the last one."""
         if self._path is None:
             return
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = self._path.with_suffix(".new")
-        new.write_text(text)
+        new.write_bytes(text)
         new.replace(self._path)
 
     def _load(self, members: Any) -> None:
