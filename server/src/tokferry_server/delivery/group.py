@@ -92,6 +92,9 @@ def pack(route: Route, items: Sequence[One], most: int) -> list[list[One]]:
     longer by itself.
     """
     empty = _frame(route)
+    size = empty + len(items) + sum(len(item.body) for item in items)
+    if len(items) <= most and size <= MAX_REQUEST_BYTES:
+        return [list(items)] if items else []
     open_bins: list[_Bin[One]] = []
     packed: list[list[One]] = []
     for item in items:

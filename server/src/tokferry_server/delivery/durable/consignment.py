@@ -85,16 +85,14 @@ class Consignment:
     def _spent(self) -> list[Death]:
         clock, age = self._errand.clock, self._lane.settings.max_event_age
         now, wall = clock.now(), clock.wall()
-        deaths: list[Death] = []
-        alive: list[Row] = []
-        for row in self._rows:
-            reason = spent(row, now=now, wall=wall, max_event_age=age)
-            if reason is None:
-                alive.append(row)
-            else:
-                deaths.append(expiry(row, reason))
-        self._rows = alive
-        return deaths
+        reasons = [
+            spent(row, now=now, wall=wall, max_event_age=age) for row in self._rows
+        ]
+        if not any(reasons):
+            return []
+        judged = list(zip(self._rows, reasons, strict=True))
+        self._rows = [row for row, reason in judged if reason is None]
+        return [expiry(row, reason) for row, reason in judged if reason is not None]
 
     async def _deliver(self) -> None:
         lane, rows, route = self._lane, self._rows, self._rows[0].route

@@ -43,10 +43,12 @@ class Findings:
         """Note that TikTok has taken the events."""
         del answer, reason
         self._lane.heal(self._admission)
-        for item in items:
-            self.done.add(item.index)
-            self.delivered.append(self._rows[item.index].id)
-            self.setbacks.pop(item.index, None)
+        indexes = [item.index for item in items]
+        self.done.update(indexes)
+        self.delivered += [self._rows[index].id for index in indexes]
+        if self.setbacks:
+            for index in indexes:
+                self.setbacks.pop(index, None)
 
     def reject(self, item: Item, answer: Answer, verdict: Verdict) -> None:
         """Note that TikTok refuses this very event."""
