@@ -210,7 +210,7 @@ async def test_the_file_of_a_vanished_worker_brings_its_counts_along(
     await shard.settle([put.id or 0 for put in puts], clock.now)
     await shard.close()
 
-    await adopt_shards(tmp_path / "state", box)
+    await adopt_shards([shard.path], box)
 
     (balance,) = (await box.balance()).values()
     assert (balance.pending, balance.dead, balance.delivered) == (1, 1, 3)

@@ -132,6 +132,11 @@ async def test_a_row_with_a_value_that_does_not_fit_spoils_no_other_call(
     assert stats["shop"].pending == 5
 
 
+def shards(mine: Path) -> list[Path]:
+    """Give the outbox files beside one."""
+    return sorted(path for path in mine.parent.glob("*.sqlite3") if path != mine)
+
+
 async def test_files_of_vanished_workers_are_taken_over(path: Path) -> None:
     clock = Clock()
     gone = path.with_name("outbox-2.sqlite3")
@@ -146,7 +151,7 @@ async def test_files_of_vanished_workers_are_taken_over(path: Path) -> None:
     mine = await SqliteOutbox.open(path, clock=clock)
     clock.now += 10
     await mine.put([row(4), row("mine")])
-    adopted = await adopt_shards(path.parent, mine)
+    adopted = await adopt_shards(shards(path), mine)
 
     assert (adopted.files, adopted.pending) == (1, 3)
     assert (adopted.dead, adopted.delivered) == (1, 1)
@@ -171,7 +176,7 @@ async def test_a_file_in_use_or_too_large_is_not_taken_over(path: Path) -> None:
     await gone.put(rows(0, 3))
     await gone.close()
 
-    adopted = await adopt_shards(path.parent, mine)
+    adopted = await adopt_shards(shards(path), mine)
 
     assert (adopted.files, adopted.busy, adopted.left) == (0, 1, 1)
     again = await SqliteOutbox.open(path.with_name("outbox-3.sqlite3"))
@@ -188,10 +193,10 @@ async def test_a_take_over_that_broke_off_stores_nothing_twice(path: Path) -> No
     await other.close()
     kept = gone.read_bytes()
     mine = await SqliteOutbox.open(path)
-    await adopt_shards(path.parent, mine)
+    await adopt_shards(shards(path), mine)
     gone.write_bytes(kept)  # as if the process had ended before it removed the rows
 
-    adopted = await adopt_shards(path.parent, mine)
+    adopted = await adopt_shards(shards(path), mine)
 
     assert (adopted.files, adopted.pending) == (1, 0)
     assert (await mine.stats())["shop"].pending == 3

@@ -271,7 +271,6 @@ def test_connections_of_one_developer_app_share_one_rate() -> None:
     ("tables", "key"),
     [
         ({"outbox": {"key_file": "key"}}, "outbox.key_file"),
-        ({"server": {"workers": 2}}, "server.workers"),
         (
             {"server": {"tls": {"certificate": "a.pem", "key": "b.pem"}}},
             "server.tls",

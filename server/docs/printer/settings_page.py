@@ -39,6 +39,10 @@ MEANINGS = {
     "tiktok": "Says where TikTok is.",
     "connections": "Holds the connections, each under its name.",
     "server.listen": "Holds address and port; port 0 takes a free one. Only loopback.",
+    "server.workers": (
+        "Counts the processes that share the port and the work; see "
+        "[operations](operations.md#more-than-one-worker)."
+    ),
     "server.state_dir": "Names the folder for what the server keeps.",
     "tiktok.base_url": "Says where TikTok is: https, or this machine if allowed.",
     "tiktok.allow_loopback": "Says whether `base_url` may be this machine: a sandbox.",

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 
 from opentelemetry import trace
 
@@ -14,7 +15,7 @@ from tokferry_server.delivery.durable.pauses import PauseFolder
 from tokferry_server.delivery.durable.worker import Worker
 from tokferry_server.delivery.forward import Forwarder
 from tokferry_server.delivery.outbox.interface import InspectableOutbox
-from tokferry_server.delivery.outbox.sqlite import SqliteOutbox
+from tokferry_server.delivery.outbox.sqlite import SqliteOutbox, adopt_all
 from tokferry_server.delivery.pace import AppPace, PacedPoster, TokenBucket
 from tokferry_server.delivery.poster import Timeouts
 from tokferry_server.delivery.transport import Transport
@@ -28,9 +29,11 @@ from tokferry_server.rpc.service import ForwardingService
 from tokferry_server.settings import (
     ConnectionSettings,
     OutboxSettings,
+    Seat,
     Settings,
     TikTokSettings,
 )
+from tokferry_server.settings.seat import found
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +79,25 @@ class _Lines:
 async def assembled(
     settings: Settings,
     *,
+    seat: Seat | None = None,
     tracer_provider: trace.TracerProvider | None = None,
     reflection: bool = False,
 ) -> AsyncIterator[Assembled]:
     """Give a service; on leaving, what is under way to TikTok is waited for.
 
+    ``seat`` says which worker of a service it is; ``settings`` are the whole service's.
+
     Raises:
         OutboxError: the outbox cannot be opened.
     """
+    seat = seat or Seat()
+    settings = seat.share(settings)
     async with AsyncExitStack() as stack:
         lines = await _lines(settings, stack, tracer_provider)
         durable = None
         if settings.outbox is not None:
             durable = await stack.enter_async_context(
-                _durable(settings, settings.outbox, lines)
+                _durable(settings, settings.outbox, lines, seat)
             )
         dispatch = Dispatch(
             connections=lines.connections,
@@ -105,6 +113,7 @@ async def assembled(
             draining=draining,
             tracer_provider=tracer_provider,
             reflection=reflection,
+            share_port=seat.of > 1,
         )
         admin = AdminServer(
             AdminService(
@@ -113,9 +122,10 @@ async def assembled(
                     lines.connections,
                     outbox=durable.outbox if durable else None,
                     worker=durable.worker if durable else None,
+                    seat=seat,
                 )
             ),
-            path=admin_socket(settings.server.state_dir),
+            path=seat.file(admin_socket(settings.server.state_dir)),
             tracer_provider=tracer_provider,
         )
         stack.push_async_callback(admin.stop)
@@ -146,9 +156,9 @@ async def _lines(
 
 @asynccontextmanager
 async def _durable(
-    settings: Settings, outbox_settings: OutboxSettings, lines: _Lines
+    settings: Settings, outbox_settings: OutboxSettings, lines: _Lines, seat: Seat
 ) -> AsyncIterator[Durable]:
-    caps = caps_of(outbox_settings)
+    caps = caps_of(outbox_settings, seat.of)
     outbox = await SqliteOutbox.open(outbox_settings.path, caps=caps)
     state = settings.server.state_dir
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -160,15 +170,28 @@ async def _durable(
             for name, connection in settings.connections.items()
         },
         pauses=pauses,
-        journal=Journal(state / "journal.json"),
+        journal=Journal(seat.file(state / "journal.json")),
     )
     running = asyncio.create_task(worker.run())
+    adopting = asyncio.create_task(_adopt(seat, outbox, worker))
     try:
         yield Durable(outbox, worker, pauses, running)
     finally:
+        adopting.cancel()
+        await asyncio.wait([adopting])
         await worker.stop()
         await asyncio.wait([running])
         await outbox.close()
+
+
+async def _adopt(seat: Seat, outbox: SqliteOutbox, worker: Worker) -> None:
+    """Take over what workers left that there are no more; the first one does it."""
+    if seat.number == 0:
+
+        def left() -> list[Path]:
+            return [path for n, path in found(outbox.path).items() if n >= seat.of]
+
+        await adopt_all(left, outbox, worker.wake)
 
 
 def _worker_connection(

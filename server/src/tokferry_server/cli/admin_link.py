@@ -1,7 +1,7 @@
-"""Reaches the admin service: over its socket, or in this process while it is down."""
+"""Reaches the admin services: over sockets, or in this process while they are down."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
@@ -11,8 +11,9 @@ import typer
 from tokferry_server.cli.paper import complain
 
 if TYPE_CHECKING:
+    from tokferry_server.delivery.outbox.sqlite import SqliteOutbox
     from tokferry_server.rpc.admin import AdminService
-    from tokferry_server.settings import Settings
+    from tokferry_server.settings import Seat, Settings
 
 T = TypeVar("T")
 
@@ -32,10 +33,14 @@ class UnreachableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Takes the calls of ``AdminService``; ``running`` says whether a service does."""
+    """Takes the calls of ``AdminService``; ``running`` says whether a service does.
+
+    ``silent`` are the numbers of workers that do not answer though others do.
+    """
 
     calls: Any
     running: bool
+    silent: tuple[int, ...] = ()
 
 
 def at_desk(
@@ -52,6 +57,7 @@ def at_desk(
     """
     from grpc import RpcError
 
+    from tokferry_server.cli.admin_refusal import reason_and_text
     from tokferry_server.cli.serve import run
     from tokferry_server.delivery.outbox.interface import OutboxError
     from tokferry_server.rpc.errors import CallError
@@ -69,13 +75,10 @@ def at_desk(
         for problem in error.problems:
             complain(str(problem))
         raise typer.Exit(_UNUSABLE) from None
-    except RpcError as error:
-        reason, text = _told(error)
+    except (RpcError, CallError) as error:
+        reason, text = reason_and_text(error)
         complain(text)
         raise typer.Exit(1 if reason in _ABOUT_LETTERS else _UNUSABLE) from None
-    except CallError as error:
-        complain(error.message)
-        raise typer.Exit(1 if _name(error) in _ABOUT_LETTERS else _UNUSABLE) from None
     except (OutboxError, UnreachableError, OSError) as error:
         complain(str(error))
         raise typer.Exit(_UNUSABLE) from None
@@ -87,72 +90,95 @@ async def _desk(settings: "Settings", *, needs_outbox: bool) -> AsyncIterator[De
     import grpc
 
     from tokferry.v1.admin_service_pb2_grpc import AdminServiceStub
-    from tokferry_server.rpc.admin_server import admin_socket, answers, check_length
+    from tokferry_server.rpc.admin_server import admin_socket, check_length
+    from tokferry_server.settings.seat import found
 
-    path = admin_socket(settings.server.state_dir)
-    check_length(path)
+    socket = admin_socket(settings.server.state_dir)
+    check_length(socket)
+    sockets = found(socket)
+    listening = {n: path for n, path in sockets.items() if _answers(path)}
+    async with AsyncExitStack() as stack:
+        workers: dict[int, Any] = {}
+        if not listening:
+            workers.update(await _at_rest(settings, stack, needs_outbox=needs_outbox))
+            yield Desk(_one(workers), running=False)
+            return
+        for number, path in listening.items():
+            channel = grpc.aio.insecure_channel(f"unix:{path}")
+            workers[number] = AdminServiceStub(await stack.enter_async_context(channel))
+        shards = found(settings.outbox.path) if settings.outbox else {}
+        silent = tuple(sorted((sockets.keys() | shards.keys()) - listening.keys()))
+        _complain_of(silent)
+        yield Desk(_one(workers), running=True, silent=silent)
+
+
+def _answers(path: Path) -> bool:
+    from tokferry_server.rpc.admin_server import answers
+
     try:
-        running = answers(path)
+        return answers(path)
     except PermissionError:
         raise UnreachableError(
             f"{path} may only be opened by the user that runs the service"
         ) from None
-    if running:
-        async with grpc.aio.insecure_channel(f"unix:{path}") as channel:
-            yield Desk(AdminServiceStub(channel), running=True)
-    else:
-        async with _at_rest(settings, needs_outbox=needs_outbox) as service:
-            yield Desk(service, running=False)
 
 
-@asynccontextmanager
+def _complain_of(silent: Iterable[int]) -> None:
+    for number in silent:
+        complain(
+            f"worker {number} does not answer: what it holds is left out; it may be "
+            "starting, so ask again"
+        )
+
+
+def _one(workers: Mapping[int, Any]) -> Any:
+    from tokferry_server.cli.admin_crew import Crew
+
+    return Crew(workers) if len(workers) > 1 else next(iter(workers.values()))
+
+
 async def _at_rest(
-    settings: "Settings", *, needs_outbox: bool
-) -> AsyncIterator["AdminService"]:
+    settings: "Settings", stack: AsyncExitStack, *, needs_outbox: bool
+) -> Mapping[int, "AdminService"]:
+    from tokferry_server.rpc.admin import AdminService
+    from tokferry_server.rpc.admin_estate import estate_of
+    from tokferry_server.rpc.connections import Connections
+    from tokferry_server.settings import Seat
+    from tokferry_server.settings.seat import found
+
+    connections = Connections(settings.connections, {})
+    shards: Mapping[int, Path] = {}
+    if needs_outbox and settings.outbox is not None:
+        shards = found(settings.outbox.path)
+        if not shards:
+            raise UnreachableError(
+                "the service is not running, and there is no outbox at "
+                f"{settings.outbox.path}: nothing was ever accepted there"
+            )
+    services = {}
+    for number in shards or (0,):
+        seat = Seat(number, max(1, len(shards)))
+        share = seat.share(settings)
+        outbox = await _opened(share, seat, stack) if shards else None
+        services[number] = AdminService(
+            estate_of(share, connections, outbox=outbox, worker=None, seat=seat)
+        )
+    return services
+
+
+async def _opened(
+    settings: "Settings", seat: "Seat", stack: AsyncExitStack
+) -> "SqliteOutbox | None":
     from tokferry_server.delivery.outbox.interface import OutboxError
     from tokferry_server.delivery.outbox.sqlite import SqliteOutbox
-    from tokferry_server.rpc.admin import AdminService
-    from tokferry_server.rpc.admin_estate import caps_of, estate_of
-    from tokferry_server.rpc.connections import Connections
+    from tokferry_server.rpc.admin_estate import caps_of
 
-    outbox = None
     given = settings.outbox
-    if needs_outbox and given is not None:
-        if not given.path.exists():
-            raise UnreachableError(
-                f"the service is not running, and there is no outbox at {given.path}: "
-                "nothing was ever accepted there"
-            )
-        try:
-            outbox = await SqliteOutbox.open(given.path, caps=caps_of(given))
-        except OutboxError as error:
-            raise UnreachableError(
-                f"the service does not answer, and {error}"
-            ) from None
+    if given is None:
+        return None
     try:
-        connections = Connections(settings.connections, {})
-        yield AdminService(estate_of(settings, connections, outbox=outbox, worker=None))
-    finally:
-        if outbox is not None:
-            await outbox.close()
-
-
-def _told(error: Any) -> tuple[str, str]:
-    """Give the reason and the text of a failed call."""
-    from google.rpc import error_details_pb2
-    from grpc_status import rpc_status
-
-    status = rpc_status.from_call(error)
-    if status is None:
-        return "", f"the service did not answer the call ({error.code().name})"
-    info = error_details_pb2.ErrorInfo()
-    for detail in status.details:
-        if detail.Unpack(info):
-            break
-    return info.reason, status.message
-
-
-def _name(error: Any) -> str:
-    from tokferry.v1 import ErrorReason
-
-    return ErrorReason.Name(error.reason).removeprefix("ERROR_REASON_")
+        outbox = await SqliteOutbox.open(given.path, caps=caps_of(given, seat.of))
+    except OutboxError as error:
+        raise UnreachableError(f"the service does not answer, and {error}") from None
+    stack.push_async_callback(outbox.close)
+    return outbox

@@ -1,5 +1,6 @@
 """``tokferry serve``: the gRPC service until it is told to stop."""
 
+import os
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -11,10 +12,14 @@ if TYPE_CHECKING:
     from asyncio import Future
     from signal import Signals
 
-    from tokferry_server.settings import Settings
+    from tokferry_server.settings import Seat, Settings
 
 NOTICE_SECONDS = 5.0
 """How long load balancers see NOT_SERVING before calls are refused."""
+BROKEN = 3
+"""The exit status when the disk is in an unknown state: only a new start helps."""
+READY = "listening on "
+"""What the one line of output begins with once calls are answered."""
 
 
 def serve(
@@ -28,16 +33,28 @@ def serve(
     reflection: Annotated[
         bool, typer.Option("--reflection", help="Answer gRPC reflection.")
     ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="So many processes instead of server.workers."),
+    ] = None,
+    worker: Annotated[int | None, typer.Option(min=0, hidden=True)] = None,
 ) -> None:
-    """Serve Transform and Forward over gRPC; SIGTERM or Ctrl-C drains and ends."""
-    from tokferry_server.delivery.outbox.interface import OutboxError
-    from tokferry_server.settings import SettingsError, load_settings
-    from tokferry_server.telemetry.tracing import configure_from_environment
+    """Serve Transform and Forward over gRPC; SIGTERM or Ctrl-C drains and ends.
+
+    Exit codes: 0 when told to stop; 2 when settings, port, folder or outbox are
+    unusable; 3 when the disk of the outbox failed, and it has to be started anew.
+    """
+    from tokferry_server.cli.supervisor import supervise
+    from tokferry_server.delivery.outbox.interface import OutboxBrokenError, OutboxError
+    from tokferry_server.settings import Seat, SettingsError, load_settings
 
     try:
         loaded = load_settings(settings)
         address = checked_address(listen or loaded.server.listen)
-        configure_from_environment()
+        seat = Seat(worker or 0, workers or loaded.server.workers)
+        supervises = worker is None and seat.of > 1
+        if not supervises:
+            _configure_tracing()
     except SettingsError as error:
         for problem in error.problems:
             typer.echo(str(problem), err=True)
@@ -45,11 +62,20 @@ def serve(
     except (ValueError, RuntimeError) as error:
         typer.echo(f"tokferry serve: {error}", err=True)
         raise typer.Exit(2) from None
+    status = 0
     try:
-        run(_serve(loaded, address, reflection=reflection))
+        if supervises:
+            status = supervise(address, seat.of)
+        else:
+            child = worker is not None
+            run(_serve(loaded, address, seat, reflection=reflection, child=child))
+    except OutboxBrokenError as error:
+        typer.echo(f"tokferry serve: {error}", err=True)
+        raise typer.Exit(BROKEN) from None
     except (OSError, OutboxError) as error:
         typer.echo(f"tokferry serve: {error}", err=True)
         raise typer.Exit(2) from None
+    raise typer.Exit(status)
 
 
 def checked_address(listen: str) -> str:
@@ -83,16 +109,26 @@ def run(main: "Coroutine[Any, Any, None]") -> None:
         runner.run(main)
 
 
-async def _serve(loaded: "Settings", address: str, *, reflection: bool) -> None:
+def _configure_tracing() -> None:
+    # It starts gRPC, which the process that supervises workers must not.
+    from tokferry_server.telemetry.tracing import configure_from_environment
+
+    configure_from_environment()
+
+
+async def _serve(
+    loaded: "Settings", address: str, seat: "Seat", *, reflection: bool, child: bool
+) -> None:
     import asyncio
     import signal
 
     from tokferry_server.assembly import assembled
+    from tokferry_server.rpc.admin_server import forget_sockets
 
-    stop = asyncio.get_running_loop().create_future()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, _stop, stop, number)
-    async with assembled(loaded, reflection=reflection) as service:
+    stop = _told_to_stop(child=child)
+    if seat.number == 0:
+        forget_sockets(loaded.server.state_dir, seat.of)
+    async with assembled(loaded, seat=seat, reflection=reflection) as service:
         try:
             await service.admin.start()
         except OSError as error:
@@ -102,7 +138,7 @@ async def _serve(loaded: "Settings", address: str, *, reflection: bool) -> None:
             typer.echo(f"no admin service: {error}", err=True)
         port = await service.server.start(address)
         host = address.rpartition(":")[0]
-        print(f"listening on {host}:{port}", flush=True)  # noqa: T201
+        print(f"{READY}{host}:{port}", flush=True)  # noqa: T201
         failed = asyncio.ensure_future(service.failed())
         await asyncio.wait((stop, failed), return_when=asyncio.FIRST_COMPLETED)
         print("draining", file=sys.stderr, flush=True)  # noqa: T201
@@ -111,6 +147,29 @@ async def _serve(loaded: "Settings", address: str, *, reflection: bool) -> None:
         if failed.done():
             failed.result()
         failed.cancel()
+
+
+def _told_to_stop(*, child: bool) -> "Future[Signals]":
+    """Give what tells of the first signal; a worker's input ends with its supervisor.
+
+    That is no orderly end: somebody killed the supervisor and wants it all over.
+    """
+    import asyncio
+    import signal
+
+    loop = asyncio.get_running_loop()
+    stop: Future[Signals] = loop.create_future()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, _stop, stop, number)
+
+    def end_of_input() -> None:
+        if not os.read(0, 1):
+            loop.remove_reader(0)
+            _stop(stop, signal.SIGINT)
+
+    if child:
+        loop.add_reader(0, end_of_input)
+    return stop
 
 
 def _stop(stop: "Future[Signals]", number: "Signals") -> None:

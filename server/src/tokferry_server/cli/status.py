@@ -19,7 +19,7 @@ def status(
 ) -> None:
     """Say how each connection is doing: whether it sends, why not, what waits.
 
-    Exit codes: 0 when the service runs and every connection sends; 1 when not; 2 when
+    Exit codes: 0 when all workers run and every connection sends; 1 when not; 2 when
     the settings, the service or the connection are unusable.
     """
     from tokferry.v1 import ListConnectionStatusesRequest
@@ -27,10 +27,11 @@ def status(
 
     request = ListConnectionStatusesRequest(connection=connection)
 
-    async def ask(desk: Desk) -> "tuple[bool, ListConnectionStatusesResponse]":
-        return desk.running, await desk.calls.ListConnectionStatuses(request)
+    async def ask(desk: Desk) -> "tuple[Desk, ListConnectionStatusesResponse]":
+        return desk, await desk.calls.ListConnectionStatuses(request)
 
-    running, found = at_desk(settings, ask, needs_outbox=False)
+    desk, found = at_desk(settings, ask, needs_outbox=False)
+    running = desk.running
     statuses = [plain(one) for one in found.statuses]
     if not running:
         complain("the service is not running")
@@ -54,7 +55,7 @@ def status(
             ),
             [_row(one) for one in statuses],
         )
-    if not running or any(one["state"] != "ACTIVE" for one in statuses):
+    if not running or desk.silent or any(one["state"] != "ACTIVE" for one in statuses):
         raise typer.Exit(1)
 
 

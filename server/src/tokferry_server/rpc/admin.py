@@ -37,7 +37,7 @@ from tokferry.v1.admin_service_pb2_grpc import AdminServiceServicer
 from tokferry_server.rpc.admin_audit import audit
 from tokferry_server.rpc.admin_dead import export, find, purge
 from tokferry_server.rpc.admin_estate import Estate, outbox_errors
-from tokferry_server.rpc.admin_filter import read_filter, read_id, wrong
+from tokferry_server.rpc.admin_filter import read_filter, read_id, write_id, wrong
 from tokferry_server.rpc.admin_letters import (
     sum_of,
     write_balance,
@@ -80,6 +80,7 @@ class AdminService(AdminServiceServicer):
             max_rows=storage.caps.max_rows,
             max_bytes=storage.caps.max_bytes,
             disk_free_bytes=disk.f_bavail * disk.f_frsize,
+            worker=self._estate.number,
         )
 
     async def GetDeadLetterStats(
@@ -87,7 +88,7 @@ class AdminService(AdminServiceServicer):
     ) -> GetDeadLetterStatsResponse:
         """Count the dead letters by connection, reason and code."""
         storage = self._estate.stored()
-        chosen = read_filter(request.filter)
+        chosen = read_filter(request.filter, self._estate.number)
         with outbox_errors():
             await self._estate.check_connection(request.filter.connection)
             groups = await storage.outbox.dead_groups(chosen)
@@ -98,6 +99,7 @@ class AdminService(AdminServiceServicer):
             max_rows=storage.caps.max_dead,
             bytes=sum(group.bytes for group in groups),
             max_bytes=storage.caps.max_dead_bytes,
+            worker=self._estate.number,
         )
 
     async def ListDeadLetters(
@@ -105,42 +107,47 @@ class AdminService(AdminServiceServicer):
     ) -> ListDeadLettersResponse:
         """List dead letters without their content."""
         storage = self._estate.stored()
-        chosen = read_filter(request.filter)
+        chosen = read_filter(request.filter, self._estate.number)
         if request.page_size < 0:
             raise wrong("page_size", "must be 0 or more")
         size = min(request.page_size or PAGE, LARGEST_PAGE)
-        after = read_id(request.page_token or "0")
+        worker = self._estate.number
+        after = read_id(request.page_token, worker) if request.page_token else 0
         if after is None:
             raise wrong("page_token", "is not a token of this call")
         with outbox_errors():
             await self._estate.check_connection(request.filter.connection)
             rows = await storage.outbox.dead(chosen, limit=size + 1, after=after)
         return ListDeadLettersResponse(
-            dead_letters=[write_letter(row) for row in rows[:size]],
-            next_page_token=str(rows[size - 1].id) if len(rows) > size else "",
+            dead_letters=[write_letter(row, worker) for row in rows[:size]],
+            next_page_token=write_id(rows[size - 1].id, worker)
+            if len(rows) > size
+            else "",
         )
 
     async def GetDeadLetter(
         self, request: GetDeadLetterRequest, context: Context = None
     ) -> GetDeadLetterResponse:
         """Show one dead letter, masked unless it is to be revealed."""
-        row = await find(self._estate.stored().outbox, request.id)
+        worker = self._estate.number
+        row = await find(self._estate.stored().outbox, request.id, worker)
         if request.reveal:
             audit("reveal_dead_letter", id=row.id, connection=row.connection)
         body = row.body if request.reveal else masked(row.body)
-        return GetDeadLetterResponse(dead_letter=write_letter(row, body))
+        return GetDeadLetterResponse(dead_letter=write_letter(row, worker, body))
 
     async def ExportDeadLetters(
         self, request: ExportDeadLettersRequest, context: Context = None
     ) -> AsyncIterator[ExportDeadLettersResponse]:
         """Give out dead letters with their content."""
         outbox = self._estate.stored().outbox
-        chosen = read_filter(request.filter)
+        chosen = read_filter(request.filter, self._estate.number)
         with outbox_errors():
             await self._estate.check_connection(request.filter.connection)
         given = 0
         try:
-            async for response in export(outbox, chosen, request.max):
+            found = export(outbox, chosen, request.max, self._estate.number)
+            async for response in found:
                 given += len(response.dead_letters)
                 yield response
         finally:
@@ -165,7 +172,7 @@ class AdminService(AdminServiceServicer):
         outbox = self._estate.stored().outbox
         with outbox_errors():
             await self._estate.check_connection(request.filter.connection)
-        done = await purge(outbox, request)
+        done = await purge(outbox, request, self._estate.number)
         if not request.dry_run:
             audit("purge_dead_letters", request.filter, purged=done.purged)
         return done
@@ -200,7 +207,8 @@ class AdminService(AdminServiceServicer):
             names = [request.connection]
         with outbox_errors():
             return ListConnectionStatusesResponse(
-                statuses=await self._statuses.of(*names)
+                statuses=await self._statuses.of(*names),
+                worker=self._estate.number,
             )
 
     async def _changed(self, name: str) -> ConnectionStatus:

@@ -28,13 +28,13 @@ _EXPORTED_AT_ONCE: Final = 100
 _EXPORT_BYTES: Final = 2**20
 
 
-async def find(outbox: InspectableOutbox, text: str) -> DeadRow:
+async def find(outbox: InspectableOutbox, text: str, worker: int) -> DeadRow:
     """Give the dead letter of an id.
 
     Raises:
         CallError: NOT_FOUND if there is none.
     """
-    number = read_id(text)
+    number = read_id(text, worker)
     rows = []
     if number:
         with outbox_errors():
@@ -50,7 +50,7 @@ async def find(outbox: InspectableOutbox, text: str) -> DeadRow:
 
 
 async def export(
-    outbox: InspectableOutbox, chosen: DeadFilter, most: int
+    outbox: InspectableOutbox, chosen: DeadFilter, most: int, worker: int
 ) -> AsyncIterator[ExportDeadLettersResponse]:
     """Give up to ``most`` dead letters in full, about 1 MiB a message; 0: all."""
     left, after = most or sys.maxsize, 0
@@ -60,7 +60,7 @@ async def export(
             rows = await outbox.dead(chosen, limit=asked, after=after)
         response, size = ExportDeadLettersResponse(), 0
         for row in rows:
-            response.dead_letters.append(write_letter(row, row.body))
+            response.dead_letters.append(write_letter(row, worker, row.body))
             size += len(row.body)
             if size > _EXPORT_BYTES:
                 yield response
@@ -73,14 +73,14 @@ async def export(
 
 
 async def purge(
-    outbox: InspectableOutbox, request: PurgeDeadLettersRequest
+    outbox: InspectableOutbox, request: PurgeDeadLettersRequest, worker: int
 ) -> PurgeDeadLettersResponse:
     """Delete what is chosen, if it is as many as expected.
 
     Raises:
         CallError: FAILED_PRECONDITION for another number, INVALID_ARGUMENT for none.
     """
-    chosen = read_filter(request.filter)
+    chosen = read_filter(request.filter, worker)
     if not (request.dry_run or request.HasField("expected_count")):
         raise wrong("expected_count", "is required unless dry_run is set")
     with outbox_errors():
@@ -88,7 +88,7 @@ async def purge(
         done = PurgeDeadLettersResponse(matched=sum(one.count for one in groups))
         if request.dry_run:
             return done
-        _check_count(request.expected_count, done.matched)
+        check_count(request.expected_count, done.matched)
         if groups:
             # What dies from now on was not counted, and stays.
             newest = max(one.newest for one in groups)
@@ -97,7 +97,12 @@ async def purge(
     return done
 
 
-def _check_count(expected: int, matched: int) -> None:
+def check_count(expected: int, matched: int) -> None:
+    """Refuse to purge another number than expected.
+
+    Raises:
+        CallError: FAILED_PRECONDITION.
+    """
     if expected != matched:
         raise CallError(
             code=grpc.StatusCode.FAILED_PRECONDITION,

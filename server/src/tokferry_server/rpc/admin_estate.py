@@ -18,7 +18,7 @@ from tokferry_server.delivery.outbox.interface import (
 )
 from tokferry_server.rpc.connections import Connections
 from tokferry_server.rpc.errors import CallError
-from tokferry_server.settings import OutboxSettings, Settings
+from tokferry_server.settings import OutboxSettings, Seat, Settings
 
 _FULL_RETRY_SECONDS = 5.0
 
@@ -34,13 +34,17 @@ class Storage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estate:
-    """All that one service has; ``worker`` is ``None`` while none delivers."""
+    """All that one worker process has, and its ``number`` among them.
+
+    ``worker`` is ``None`` while none delivers.
+    """
 
     connections: Connections = field(repr=False)
     names: Sequence[str]
     pauses: PauseFolder
     storage: Storage | None = None
     worker: Worker | None = None
+    number: int = 0
 
     def stored(self) -> Storage:
         """Give the outbox.
@@ -105,13 +109,15 @@ def estate_of(
     *,
     outbox: InspectableOutbox | None,
     worker: Worker | None,
+    seat: Seat | None = None,
 ) -> Estate:
-    """Give the estate of a service with these settings."""
+    """Give the estate of a worker with these settings, which are its share."""
+    seat = seat or Seat()
     storage = None
     if outbox is not None and settings.outbox is not None:
         storage = Storage(
             outbox=outbox,
-            caps=caps_of(settings.outbox),
+            caps=caps_of(settings.outbox, seat.of),
             folder=settings.outbox.path.parent,
         )
     return Estate(
@@ -120,6 +126,7 @@ def estate_of(
         pauses=pauses_of(settings),
         storage=storage,
         worker=worker,
+        number=seat.number,
     )
 
 
@@ -128,6 +135,7 @@ def pauses_of(settings: Settings) -> PauseFolder:
     return PauseFolder(settings.server.state_dir / "pauses")
 
 
-def caps_of(settings: OutboxSettings) -> Caps:
-    """Give how much an outbox with these settings may hold."""
-    return Caps(max_rows=settings.max_rows, max_bytes=settings.max_bytes)
+def caps_of(settings: OutboxSettings, workers: int = 1) -> Caps:
+    """Give how much the outbox of one of so many workers may hold."""
+    caps = Caps(max_rows=settings.max_rows, max_bytes=settings.max_bytes)
+    return caps.shared(workers)

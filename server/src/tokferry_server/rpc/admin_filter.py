@@ -11,18 +11,18 @@ from tokferry_server.rpc.errors import CallError, Violation, invalid
 
 _PREFIX: Final = "DELIVERY_REASON_"
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
-_LONGEST_ID: Final = 18
+_ID: Final = re.compile(r"(?:([1-9][0-9]{0,3})-)?([0-9]{1,18})")
 _MOST_IDS: Final = 10_000
 
 
-def read_filter(message: DeadLetterFilter) -> DeadFilter:
-    """Give the filter of a request.
+def read_filter(message: DeadLetterFilter, worker: int) -> DeadFilter:
+    """Give the filter of a request to a worker.
 
     Raises:
         CallError: INVALID_ARGUMENT for a condition that no dead letter can have.
     """
     return DeadFilter(
-        ids=_ids(message),
+        ids=_ids(message, worker),
         connection=message.connection or None,
         label=message.label or None,
         reasons=_reasons(message),
@@ -34,10 +34,26 @@ def read_filter(message: DeadLetterFilter) -> DeadFilter:
     )
 
 
-def read_id(text: str) -> int | None:
-    """Give the number behind an id, or ``None`` if no dead letter can have it."""
-    fits = text.isascii() and text.isdecimal() and len(text) <= _LONGEST_ID
-    return int(text) if fits else None
+def write_id(number: int, worker: int) -> str:
+    """Give the id of a dead letter; ids of different workers differ."""
+    return f"{worker}-{number}" if worker else str(number)
+
+
+def read_id(text: str, worker: int) -> int | None:
+    """Give the number behind an id, or ``None`` if no dead letter can have it.
+
+    It is 0, which no dead letter has, for an id of another worker.
+    """
+    parts = _ID.fullmatch(text)
+    if parts is None:
+        return None
+    return int(parts[2]) if int(parts[1] or 0) == worker else 0
+
+
+def worker_of(text: str) -> int:
+    """Give the number of the worker that an id is of; 0 for what is no id."""
+    parts = _ID.fullmatch(text)
+    return int(parts[1] or 0) if parts else 0
 
 
 def wrong(field: str, description: str) -> CallError:
@@ -47,10 +63,10 @@ def wrong(field: str, description: str) -> CallError:
     )
 
 
-def _ids(message: DeadLetterFilter) -> tuple[int, ...]:
+def _ids(message: DeadLetterFilter, worker: int) -> tuple[int, ...]:
     if len(message.ids) > _MOST_IDS:
         raise wrong("filter.ids", f"must be at most {_MOST_IDS}")
-    ids = [read_id(text) for text in message.ids]
+    ids = [read_id(text, worker) for text in message.ids]
     for index, number in enumerate(ids):
         if number is None:
             raise wrong(f"filter.ids[{index}]", "is not the id of a dead letter")

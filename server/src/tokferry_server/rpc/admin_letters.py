@@ -14,13 +14,14 @@ from tokferry.v1 import (
     WireFormat,
 )
 from tokferry_server.delivery.outbox.interface import Balance, DeadGroup, DeadRow
+from tokferry_server.rpc.admin_filter import write_id
 
 
-def write_letter(row: DeadRow, json: bytes = b"") -> DeadLetter:
-    """Write one dead letter, with the content given."""
+def write_letter(row: DeadRow, worker: int, json: bytes = b"") -> DeadLetter:
+    """Write one dead letter of a worker, with the content given."""
     route, position = row.route, row.position
     letter = DeadLetter(
-        id=str(row.id),
+        id=write_id(row.id, worker),
         connection=row.connection,
         label=position.label,
         sequence=position.sequence,

@@ -38,7 +38,7 @@ class Replaying:
                 is no dry run, as no sources are kept.
         """
         outbox = self.estate.stored().outbox
-        chosen = read_filter(request.filter)
+        chosen = read_filter(request.filter, self.estate.number)
         if not (request.rate >= 0 and math.isfinite(request.rate)):
             raise wrong("rate", "must be 0 or more a second")
         await self.estate.check_connection(request.filter.connection)

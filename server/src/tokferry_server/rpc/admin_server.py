@@ -5,6 +5,7 @@ import errno
 import os
 import socket
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from tokferry.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_serve
 from tokferry_server.rpc.admin import AdminService
 from tokferry_server.rpc.guard import Guard
 from tokferry_server.rpc.limits import MAX_MESSAGE_BYTES
+from tokferry_server.settings.seat import found
 from tokferry_server.telemetry.tracing import TracingInterceptor
 
 LONGEST_PATH: Final = 103
@@ -29,7 +31,7 @@ _OPTIONS: Final = (
 
 
 def admin_socket(state_dir: Path) -> Path:
-    """Give the path of the socket of a state folder."""
+    """Give the path of the socket of a state folder, for the first worker."""
     return Path(os.path.abspath(state_dir)) / "admin.sock"  # noqa: PTH100 - asks no disk
 
 
@@ -99,6 +101,15 @@ def answers(path: Path) -> bool:
         except BlockingIOError:  # its queue is full
             return True
     return True
+
+
+def forget_sockets(state_dir: Path, workers: int) -> None:
+    """Remove the sockets of workers that there are no more; one in use stays."""
+    for number, path in found(admin_socket(state_dir)).items():
+        if number >= workers and path.is_socket():
+            with suppress(OSError):
+                if not answers(path):
+                    path.unlink()
 
 
 def check_length(path: Path) -> None:

@@ -47,13 +47,15 @@ OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.max_connection_idle_ms", 5 * 60_000),
     ("grpc.max_connection_age_ms", 30 * 60_000),
     ("grpc.max_connection_age_grace_ms", 5 * 60_000),
-    ("grpc.so_reuseport", 0),
 )
 MAX_CONCURRENT_CALLS = 256
 
 
 class Server:
-    """One listening server. ``start`` binds, ``drain`` ends it without a lost call."""
+    """One listening server. ``start`` binds, ``drain`` ends it without a lost call.
+
+    With ``share_port`` other processes may listen on the same port.
+    """
 
     def __init__(
         self,
@@ -62,12 +64,13 @@ class Server:
         draining: asyncio.Event,
         tracer_provider: trace.TracerProvider | None = None,
         reflection: bool = False,
+        share_port: bool = False,
     ) -> None:
         self._draining = draining
         self._health = HealthServicer()
         self._server = grpc.aio.server(
             interceptors=[TracingInterceptor(tracer_provider), Guard(draining)],
-            options=OPTIONS,
+            options=(*OPTIONS, ("grpc.so_reuseport", int(share_port))),
             maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS,
         )
         add_ForwardingServiceServicer_to_server(service, self._server)

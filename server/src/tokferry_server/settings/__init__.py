@@ -17,6 +17,7 @@ from tokferry_server.settings.read import (
     preview_connection,
     settings_from_mapping,
 )
+from tokferry_server.settings.seat import Seat
 from tokferry_server.settings.secret import (
     Secret,
     SecretError,
@@ -29,6 +30,7 @@ __all__ = [
     "OutboxSettings",
     "Principal",
     "Problem",
+    "Seat",
     "Secret",
     "SecretError",
     "SecretRef",

@@ -21,7 +21,6 @@ NOT_YET: Mapping[str, Any] = {
     "outbox.key_file": None,
     "server.principals": [],
     "server.tls": None,
-    "server.workers": 1,
 }
 """Settings that this version cannot obey, and the one value that each may have."""
 

@@ -5,7 +5,7 @@ committed and synced to the disk: an engine that cannot promise that raises.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -234,6 +234,21 @@ class Caps:
     max_dead_bytes: int = 2**30
     max_known_keys: int = 5_000_000
     min_free_share: float = 0.5
+
+    def shared(self, workers: int) -> "Caps":
+        """Give the part of each of so many outboxes on one disk.
+
+        Rows and bytes that wait are shared out already: they are settings.
+        """
+        taken = 1.0 - self.min_free_share
+        return replace(
+            self,
+            max_dead=max(1, self.max_dead // workers),
+            max_dead_bytes=max(1, self.max_dead_bytes // workers),
+            max_known_keys=max(1, self.max_known_keys // workers),
+            # What the others take is not free any more, and counts against it too.
+            min_free_share=1.0 - taken / (workers * self.min_free_share + taken),
+        )
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ their keys. What does not fit under the caps stays for the next start.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -55,19 +55,17 @@ class Adopted:
     left: int = 0
 
 
-async def adopt_shards(folder: Path, into: SqliteOutbox) -> Adopted:
-    """Move the rows of every file in the folder that nobody owns into ``into``.
+async def adopt_shards(paths: Iterable[Path], into: SqliteOutbox) -> Adopted:
+    """Move the rows of every file that nobody owns into ``into``.
 
-    The files are those with the same ending as its own; emptied ones are deleted.
+    Emptied files are deleted.
 
     Raises:
         OutboxError: such a file is no outbox, or of a later version.
         OutboxBrokenError: a commit failed.
     """
     adopted = Adopted()
-    for path in sorted(folder.glob(f"*{into.path.suffix}")):  # noqa: ASYNC240 - few
-        if path.name == into.path.name:
-            continue
+    for path in paths:
         try:
             owner = place.Ownership(path)
         except OutboxError:
