@@ -12,7 +12,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_PYTHON_DOWNLOADS := never
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test gate mutants simulate chaos check generate clean
+.PHONY: help demo test gate bench mutants simulate chaos check generate clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | \
@@ -26,6 +26,10 @@ test: $(READY) ## run the tests
 
 gate: $(READY) ## run the heavier proofs
 	$(BIN)/pytest -m gate
+
+bench: $(READY) ## measure speed beside its floors, and write it into tests/bench/RESULTS.md
+	@$(BIN)/uv sync --quiet --frozen --all-packages --group bench
+	PYTHONPATH=tests $(BIN)/python -m bench
 
 mutants: $(READY) ## change the mapping's code in small ways, and see that tests notice
 	$(BIN)/python tests/bench/mutants.py

@@ -12,7 +12,17 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text()
-TARGETS = ("demo", "test", "gate", "mutants", "chaos", "check", "generate", "clean")
+TARGETS = (
+    "demo",
+    "test",
+    "gate",
+    "bench",
+    "mutants",
+    "chaos",
+    "check",
+    "generate",
+    "clean",
+)
 
 OUTER = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTHON", "VENV")
 """What a make that runs the tests hands down."""

@@ -1,0 +1,130 @@
+"""Makes rows of what was measured between processes: calls and deliveries."""
+
+from collections.abc import Iterator, Sequence
+from statistics import median
+from typing import Final
+
+from bench import rpc
+from bench.delivery import Delivered, Pipeline
+from bench.profiles import DAY
+from bench.table import Group, Row
+
+_ECHO_MORE: Final = 100.0
+_DELIVERED: Final = 15_000.0
+_OF_STORED: Final = 0.6
+_IDLE_MIB: Final = 90.0
+_BULK_MIB: Final = 256.0
+
+Runs = dict[Pipeline, list[Delivered]]
+
+
+def rpc_group(costs: rpc.Costs, workers: rpc.Costs) -> Group:
+    """Write what calls cost the server, and how fast they come back."""
+    rows = [
+        _call(key, cost, costs[_echo_of(key)])
+        for key, cost in costs.items()
+        if key.name not in (rpc.ECHO, rpc.ECHOED)
+    ]
+    if workers:
+        rows.append(_workers(*workers.values()))
+    return Group("Calls: µs of CPU of the server for each, calls/s, p50 and p99", rows)
+
+
+def _echo_of(key: rpc.CallKey) -> rpc.CallKey:
+    name = rpc.ECHOED if key.name == rpc.STREAMED else rpc.ECHO
+    return key._replace(profile=DAY, name=name, kind="typed")
+
+
+def _call(key: rpc.CallKey, cost: rpc.Cost, echo: rpc.Cost) -> Row:
+    goal = key.name == rpc.TRANSFORM and key.size == 1 and key.callers > 1
+    callers = "1 caller" if key.callers == 1 else f"{key.callers} callers"
+    streamed = key.name == rpc.STREAMED
+    return Row(
+        what=f"{key.name}, {key.profile}, {key.kind}, {key.size} a "
+        + ("chunk" if streamed else f"call, {callers}"),
+        figure=_cost(cost),
+        floor=f"echo: {_cost(echo)}",
+        ratio=cost.micros / echo.micros,
+        reach=f"≤ echo + {_ECHO_MORE:.0f} µs" if goal else "",
+        reached=cost.micros - echo.micros <= _ECHO_MORE if goal else None,
+    )
+
+
+def _workers(one: rpc.Cost, two: rpc.Cost) -> Row:
+    return Row(
+        what=f"Transform, {DAY}, typed, 1 a call, 2 workers",
+        figure=_cost(two),
+        floor=f"1 worker: {_cost(one)}",
+        ratio=median(two.rate) / median(one.rate),
+    )
+
+
+def delivery_group(runs: Runs) -> Group:
+    """Write how much is accepted and delivered in bulk, and with how much memory."""
+    rows = [
+        _pipeline(pipeline, delivered, runs)
+        for pipeline, delivered in runs.items()
+        if pipeline.mapped
+    ]
+    rows.extend(
+        _memory([one for p, found in runs.items() if p.mapped for one in found])
+    )
+    return Group("Delivery: events/s accepted / delivered; µs of CPU an event", rows)
+
+
+def _pipeline(pipeline: Pipeline, delivered: list[Delivered], runs: Runs) -> Row:
+    mode = "DURABLE" if pipeline.durable else "SYNC"
+    stored = next(
+        (
+            found
+            for other, found in runs.items()
+            if not other.mapped and other.durable == pipeline.durable
+        ),
+        None,
+    )
+    what = (
+        f"ForwardStream {mode}, {pipeline.profile}, batches of {pipeline.batch}, "
+        f"chunks of {pipeline.chunk}"
+    )
+    if stored is None:
+        return Row(what=what, figure=_delivered(delivered))
+    rate = median(one.delivered for one in delivered)
+    share = rate / median(one.delivered for one in stored)
+    return Row(
+        what=what,
+        figure=_delivered(delivered),
+        floor=f"stored bytes: {_delivered(stored)}",
+        ratio=share,
+        reach=f"≥ {_DELIVERED:,.0f}/s and ≥ {_OF_STORED}",
+        reached=rate >= _DELIVERED and share >= _OF_STORED,
+    )
+
+
+def _memory(runs: Sequence[Delivered]) -> Iterator[Row]:
+    for what, mib, limit in (
+        ("idle", max(one.idle for one in runs), _IDLE_MIB),
+        ("peak of these runs", max(one.peak for one in runs), _BULK_MIB),
+    ):
+        yield Row(
+            what=f"Memory of the server, {what}",
+            figure=f"{mib:.0f} MiB",
+            reach=f"≤ {limit:.0f} MiB",
+            reached=mib <= limit,
+        )
+
+
+def _cost(cost: rpc.Cost) -> str:
+    p50, p99 = median(cost.p50) * 1e3, median(cost.p99) * 1e3
+    rate = median(cost.rate)
+    return f"{cost.micros:,.0f} µs, {rate:,.0f}/s, {p50:.1f} and {p99:.1f} ms"
+
+
+def _delivered(runs: list[Delivered]) -> str:
+    accepted, delivered, cpu, more = (
+        median(getattr(one, name) for one in runs)
+        for name in ("accepted", "delivered", "server_cpu", "sink_cpu")
+    )
+    return (
+        f"{accepted:,.0f} / {delivered:,.0f}; server {cpu * 1e6:.0f}, "
+        f"sink {more * 1e6:.0f}"
+    )

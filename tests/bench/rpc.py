@@ -1,0 +1,187 @@
+"""Calls over gRPC to the real server: throughput, latency, and CPU of the server."""
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from statistics import median
+from typing import Final, NamedTuple
+
+import grpc
+
+from bench import messages
+from bench.calls import Called, Stream, channels, unary
+from bench.echo import STREAM, UNARY
+from bench.processes import Process, server, sink
+from bench.profiles import DAY, PROFILES, PURCHASE, loads
+
+SIZES = (1, 10, 100)
+CHUNKS = (10, 100, 1000)
+CALLERS = 64
+TRANSFORM, FORWARD, ECHO = "Transform", "Forward", "echo"
+STREAMED, ECHOED = "ForwardStream", "echo stream"
+_BATCH = 10
+_WINDOW = 16
+
+_PATHS: Final = {
+    TRANSFORM: messages.SERVICE + TRANSFORM,
+    FORWARD: messages.SERVICE + FORWARD,
+    STREAMED: messages.SERVICE + STREAMED,
+    ECHO: UNARY,
+    ECHOED: STREAM,
+}
+
+Channels = Sequence[grpc.aio.Channel]
+
+
+class CallKey(NamedTuple):
+    """What sort of call it is; ``size`` counts the events of each call, or chunk."""
+
+    profile: str
+    name: str
+    kind: str
+    size: int
+    callers: int = CALLERS
+
+
+_SHORTEST: Final = CallKey(DAY, TRANSFORM, "typed", 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sort:
+    """One sort of call; ``make`` makes that many of them and waits for their ends."""
+
+    key: CallKey
+    make: Callable[[Channels, int], Awaitable[Called]]
+
+
+@dataclass(slots=True)
+class Cost:
+    """What one sort of call took, round by round."""
+
+    cpu: list[float] = field(default_factory=list)
+    rate: list[float] = field(default_factory=list)
+    p50: list[float] = field(default_factory=list)
+    p99: list[float] = field(default_factory=list)
+
+    def add(self, called: Called, cpu: float) -> None:
+        """Add a round: CPU seconds of the server in all."""
+        calls = len(called.latencies)
+        self.cpu.append(cpu / calls)
+        self.rate.append(calls / called.seconds)
+        self.p50.append(called.percentile(0.5))
+        self.p99.append(called.percentile(0.99))
+
+    def extend(self, other: "Cost") -> None:
+        """Add the rounds of another server."""
+        self.cpu.extend(other.cpu)
+        self.rate.extend(other.rate)
+        self.p50.extend(other.p50)
+        self.p99.extend(other.p99)
+
+    @property
+    def micros(self) -> float:
+        """CPU of the server for each call, in microseconds."""
+        return median(self.cpu) * 1e6
+
+
+Costs = dict[CallKey, Cost]
+
+
+async def run(rounds: int, seconds: float) -> Costs:
+    """Measure every sort of call in turns, against one server."""
+    async with (
+        sink() as target,
+        server(target, variant="echo") as served,
+        channels(served.address) as opened,
+    ):
+        return await _measure(served, opened, list(_sorts()), rounds, seconds)
+
+
+async def run_workers(rounds: int, seconds: float) -> Costs:
+    """Measure the shortest Transform with one worker and with two, if that exists."""
+    from tokferry_server.cli.serve import serve
+
+    costs: Costs = {}
+    if "workers" not in inspect.signature(serve).parameters:
+        return costs
+    for _ in range(rounds):
+        for count in (1, 2):
+            key = CallKey(DAY, f"{count} workers", "typed", 1)
+            async with (
+                sink() as target,
+                server(target, "--workers", str(count)) as served,
+                channels(served.address) as opened,
+            ):
+                sort = Sort(key=key, make=_unary(_SHORTEST, _typed(DAY, 1)).make)
+                found = await _measure(served, opened, [sort], 1, seconds)
+                costs.setdefault(key, Cost()).extend(found[key])
+    return costs
+
+
+async def _measure(
+    served: Process, opened: Channels, sorts: list[Sort], rounds: int, seconds: float
+) -> Costs:
+    counts = {sort.key: await _calls(sort, opened, seconds) for sort in sorts}
+    costs: Costs = {sort.key: Cost() for sort in sorts}
+    for _ in range(rounds):
+        for sort in sorts:
+            before = served.cpu()
+            called = await sort.make(opened, counts[sort.key])
+            costs[sort.key].add(called, served.cpu() - before)
+    return costs
+
+
+async def _calls(sort: Sort, opened: Channels, seconds: float) -> int:
+    """Find out how many calls take so long; the first ones only warm up."""
+    count = 16
+    while True:
+        called = await sort.make(opened, count)
+        if called.seconds > seconds / 4:
+            return max(16, round(count * seconds / called.seconds))
+        count *= 2
+
+
+def _sorts() -> Iterator[Sort]:
+    for size in SIZES:
+        for profile in PROFILES:
+            used = loads(profile, size)
+            for kind in ("typed", "json"):
+                written = [
+                    messages.transform(one, typed=kind == "typed") for one in used
+                ]
+                yield _unary(CallKey(profile, TRANSFORM, kind, size), written)
+        yield _unary(CallKey(PURCHASE, FORWARD, "json", size), _forwards(size))
+        yield _unary(CallKey(DAY, ECHO, "typed", size), _typed(DAY, size))
+    for profile, name in ((PURCHASE, TRANSFORM), (DAY, ECHO)):
+        yield _unary(CallKey(profile, name, "typed", 1, callers=1), _typed(profile, 1))
+    for chunk in CHUNKS:
+        data = messages.chunk_json(DAY, chunk=chunk, batch=_BATCH)
+        first = messages.options(messages.SYNC)
+        yield _stream(CallKey(DAY, STREAMED, "json", chunk), data, first)
+        yield _stream(CallKey(DAY, ECHOED, "typed", chunk), data, None)
+
+
+def _typed(profile: str, size: int) -> list[bytes]:
+    return [messages.transform(load, typed=True) for load in loads(profile, size)]
+
+
+def _forwards(size: int) -> list[bytes]:
+    return [messages.forward(load) for load in loads(PURCHASE, size)]
+
+
+def _unary(key: CallKey, written: list[bytes]) -> Sort:
+    async def make(opened: Channels, calls: int) -> Called:
+        path = _PATHS[key.name]
+        return await unary(opened, path, written, calls=calls, callers=key.callers)
+
+    return Sort(key=key, make=make)
+
+
+def _stream(key: CallKey, data: bytes, options: bytes | None) -> Sort:
+    async def make(opened: Channels, calls: int) -> Called:
+        out = islice(messages.chunks(data), calls)
+        path, stream = _PATHS[key.name], Stream(window=_WINDOW)
+        return await stream.run(opened[0], path, options=options, messages=out)
+
+    return Sort(key=key, make=make)
