@@ -27,6 +27,8 @@ _REFUSALS: Final = frozenset(
         grpc.StatusCode.INVALID_ARGUMENT,
     }
 )
+CLIENT_SIDE: Final = "Internal error from Core"
+"""What grpcio's own client says when a stream ends while it writes."""
 _AGAIN_S: Final = 0.05
 _MAX_MESSAGE: Final = 4 * 2**20
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import grpc
 
-from chaos.caller import Caller, Work
+from chaos.caller import CLIENT_SIDE, Caller, Work
 from chaos.checker import Findings, check
 from chaos.events import chunk_json
 from chaos.history import CALLS, Log
@@ -83,10 +83,13 @@ async def flood(setup: Setup, *, streams: int, seconds: float) -> Flooded:
         while server.status is None and time.monotonic() - began < _MOST_S:
             server.resident()
             await asyncio.sleep(_LOOK_S)
-            refused = any(one.statuses for one in callers)
+            refused = any(
+                text != CLIENT_SIDE for one in callers for _, text in one.statuses
+            )
             if refused and time.monotonic() - began > seconds:
                 break
-        flooded.statuses.update(code for one in callers for code, _ in one.statuses)
+        statuses = [status for one in callers for status in one.statuses]
+        flooded.statuses.update(code for code, text in statuses if text != CLIENT_SIDE)
         flooded.unanswered = work.begun - len(work.todo) - work.done
         flooded.peak = server.peak
         for task in calling:

@@ -22,7 +22,7 @@ from tokferry_server.delivery.durable import lanes
 from tokferry_server.delivery.durable.worker import Worker
 from tokferry_server.delivery.outbox.sqlite import SqliteOutbox
 from tokferry_server.delivery.pace import AppPace, Throttle
-from tokferry_server.rpc import chunk_stream
+from tokferry_server.rpc import outbox_line
 
 POLL_S: Final = 20.0
 
@@ -43,7 +43,7 @@ if __name__ == "__main__":
     if notice := os.environ.get("CHAOS_NOTICE"):
         vars(serve)["NOTICE_SECONDS"] = float(notice)
     if full := os.environ.get("CHAOS_FULL"):
-        vars(chunk_stream)["FULL_SECONDS"] = float(full)
+        vars(outbox_line)["FULL_SECONDS"] = float(full)
     if most := os.environ.get("CHAOS_CLAIM"):
         vars(lanes)["_CLAIM"] = int(most)
     if plant := os.environ.get("CHAOS_PLANT"):

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from chaos.caller import CLIENT_SIDE
 from chaos.kill_driver import KillRun, Plan
 from chaos.processes import Setup
 
 _DRAIN_S = 30.0
-_CLIENT_SIDE = "Internal error from Core"
-"""What grpcio's own client says when a connection ends while it writes."""
 
 
 @pytest.mark.long
@@ -27,6 +26,6 @@ async def test_twenty_restarts_under_load_lose_nothing(tmp_path: Path) -> None:
     assert report.findings.problems == []
     assert set(report.exits) == {0}
     assert report.kills >= 20
-    said = {code for code, text in report.statuses if text != _CLIENT_SIDE}
+    said = {code for code, text in report.statuses if text != CLIENT_SIDE}
     assert said <= {"UNAVAILABLE"}
     assert report.slowest_end <= _DRAIN_S

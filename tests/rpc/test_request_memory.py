@@ -1,65 +1,82 @@
 """What streams hold together is bounded, in the order in which they ask."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from tokferry_server.rpc.request_memory import RequestMemory
 
 
-async def begun(*tasks: "asyncio.Task[None]") -> list[bool]:
+async def begun(*tasks: "asyncio.Task[Any]") -> list[bool]:
     for _ in range(5):
         await asyncio.sleep(0)
     return [task.done() for task in tasks]
 
 
-async def test_requests_get_in_in_order_while_there_is_room() -> None:
+async def test_streams_read_in_order_while_there_is_room() -> None:
     memory = RequestMemory(100)
-    await memory.take(60)
-    large = asyncio.create_task(memory.take(80))
-    small = asyncio.create_task(memory.take(10))
+    first = await memory.reserve(60)
+    large = asyncio.create_task(memory.reserve(80))
+    small = asyncio.create_task(memory.reserve(10))
     assert await begun(large, small) == [False, False]
-    memory.give_back(60)
+    first.give_back()
     assert await begun(large, small) == [True, True]
 
 
-async def test_a_request_larger_than_all_the_room_gets_in_alone() -> None:
+async def test_a_reservation_larger_than_all_the_room_gets_in_alone() -> None:
     memory = RequestMemory(100)
-    await memory.take(10)
-    huge = asyncio.create_task(memory.take(500))
+    first = await memory.reserve(10)
+    huge = asyncio.create_task(memory.reserve(500))
     assert await begun(huge) == [False]
-    memory.give_back(10)
+    first.give_back()
     assert await begun(huge) == [True]
-    other = asyncio.create_task(memory.take(1))
+    other = asyncio.create_task(memory.reserve(1))
     assert await begun(other) == [False]
-    memory.give_back(500)
+    huge.result().give_back()
     assert await begun(other) == [True]
 
 
+async def test_a_message_holds_its_own_size_once_that_is_known() -> None:
+    memory = RequestMemory(100)
+    share = await memory.reserve(90)
+    other = asyncio.create_task(memory.reserve(50))
+    share.settle(60)
+    assert await begun(other) == [False]
+    share.settle(40)
+    assert await begun(other) == [True]
+    share.settle(300)  # read is read: it only holds up those who come later
+    late = asyncio.create_task(memory.reserve(1))
+    other.result().give_back()
+    assert await begun(late) == [False]
+    share.give_back()
+    assert await begun(late) == [True]
+
+
+async def test_a_caller_with_nothing_to_say_holds_nobody_up() -> None:
+    memory = RequestMemory(100, idle_seconds=0.01)
+    silent = await memory.reserve(100)
+    other = await asyncio.wait_for(memory.reserve(100), 5)
+    silent.settle(70)  # it speaks after all
+    third = asyncio.create_task(memory.reserve(40))
+    other.give_back()
+    assert await begun(third) == [False]
+    silent.give_back()
+    assert await begun(third) == [True]
+
+
 @pytest.mark.parametrize("let_in", [False, True])
-async def test_a_cancelled_request_holds_no_room(let_in: bool) -> None:
+async def test_a_cancelled_reservation_holds_no_room(let_in: bool) -> None:
     memory = RequestMemory(100)
-    await memory.take(100)
-    gone = asyncio.create_task(memory.take(100))
-    await begun()
+    first = await memory.reserve(100)
+    cancelled = asyncio.create_task(memory.reserve(100))
+    other = asyncio.create_task(memory.reserve(100))
+    await begun(cancelled, other)
     if let_in:
-        memory.give_back(100)
-    gone.cancel()
-    await begun()
+        first.give_back()
+    cancelled.cancel()
     if not let_in:
-        memory.give_back(100)
-    next_one = asyncio.create_task(memory.take(100))
-    assert await begun(gone, next_one) == [True, True]
-
-
-async def test_while_memory_is_short_each_end_lets_one_more_be_read() -> None:
-    memory = RequestMemory(100)
-    await memory.room()
-    await memory.take(50)
-    await memory.take(50)
-    readers = [asyncio.create_task(memory.room()) for _ in range(3)]
-    assert await begun(*readers) == [False, False, False]
-    memory.give_back(50)
-    assert await begun(*readers) == [True, False, False]
-    memory.give_back(50)
-    assert await begun(*readers) == [True, True, True]
+        first.give_back()
+    await begun(cancelled)
+    assert cancelled.cancelled()
+    assert await begun(other) == [True]

@@ -18,12 +18,16 @@ WIRE_FORMATS: Final[dict[str, WireFormat]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
-    """One TikTok event to deliver: ``body`` is its finished JSON."""
+    """One TikTok event to deliver: ``body`` is its finished JSON.
+
+    ``time_ms`` is when it happened, in Unix milliseconds.
+    """
 
     route: Route
     event: str
     event_id: str
     body: bytes
+    time_ms: int = 0
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

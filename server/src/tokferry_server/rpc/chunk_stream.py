@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
-from functools import partial
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import grpc
@@ -12,10 +12,8 @@ from google.protobuf.duration_pb2 import Duration
 
 from tokferry.v1 import (
     Chunk,
-    ChunkResult,
     DeliveryMode,
     ErrorReason,
-    EventResult,
     ForwardStreamRequest,
     ForwardStreamResponse,
     ForwardTotals,
@@ -23,44 +21,53 @@ from tokferry.v1 import (
     StreamOpened,
     StreamTotals,
 )
-from tokferry_server.mparticle.model import Batch, Malformed
 from tokferry_server.rpc import forwarding, limits
-from tokferry_server.rpc.dispatch import FULL_RETRY_SECONDS, Dispatch, Errand
+from tokferry_server.rpc.dispatch import Dispatch, Errand
 from tokferry_server.rpc.errors import CallError, Violation, invalid
+from tokferry_server.rpc.forwarding import Prepared
+from tokferry_server.rpc.outbox_line import OutboxLine
 from tokferry_server.rpc.read_request import read_chunk
-from tokferry_server.rpc.request_memory import RequestMemory
+from tokferry_server.rpc.request_memory import RequestMemory, Share
+from tokferry_server.rpc.stream_window import (
+    WINDOW_BYTES,
+    WINDOW_CHUNKS,
+    StreamWindow,
+)
 
-WINDOW_CHUNKS = 64
-WINDOW_BYTES = 8 * 1024 * 1024
-UNWRITTEN_ANSWERS = 2
-"""With so many, a stream is read no further: its caller does not read."""
 IDLE_SECONDS = 300.0
-FULL_SECONDS = 300.0
-"""How long a stream is held back by a full outbox before it ends."""
 RETRY_SECONDS = 1.0
 
 Requests = AsyncIterator[ForwardStreamRequest]
 
 
-class ChunkStream:
-    """One stream; it reads no further while its window is full.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What all streams of a server share.
 
-    A chunk leaves the window when its answer is written: a caller that reads no answers
-    is read no further. ``memory`` is what all streams share while they work.
+    ``mapping``: one chunk is mapped at a time, as more would hold more memory and be no
+    faster.
     """
 
-    def __init__(
-        self, dispatch: Dispatch, draining: asyncio.Event, memory: RequestMemory
-    ) -> None:
-        self._dispatch = dispatch
-        self._draining = draining
-        self._memory = memory
-        self._window = _Window()
+    dispatch: Dispatch
+    draining: asyncio.Event
+    memory: RequestMemory = field(default_factory=RequestMemory)
+    mapping: asyncio.Lock = field(default_factory=asyncio.Lock)
+    line: OutboxLine = field(default_factory=OutboxLine)
+
+
+class ChunkStream:
+    """One stream; it reads no further while its window, or the server's, is full."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._window = StreamWindow()
         self._answers: asyncio.Queue[_Answer | None] = asyncio.Queue()
         self._totals = ForwardTotals()
         self._chunks = 0
         self._last_sequence = 0
+        self._usual_size = limits.CHUNK_BYTES
         self._error: CallError | None = None
+        self._failed = asyncio.Event()
 
     async def run(self, requests: Requests) -> AsyncIterator[ForwardStreamResponse]:
         """Yield the stream's answers: opened, chunks in any order, totals.
@@ -76,18 +83,18 @@ class ChunkStream:
                 window_bytes=WINDOW_BYTES,
             )
         )
-        reading = asyncio.create_task(self._read(requests, errand))
-        reading.add_done_callback(lambda _: self._answers.put_nowait(None))
+        answering = asyncio.create_task(self._answer_all(requests, errand))
+        answering.add_done_callback(lambda _: self._answers.put_nowait(None))
         try:
             while (answer := await self._answers.get()) is not None:
                 yield answer.response
                 if answer.size is not None:
                     self._window.written(answer.size)
-            reading.result()
+            answering.result()
         finally:
-            reading.cancel()
+            answering.cancel()
             with contextlib.suppress(asyncio.CancelledError, CallError):
-                await reading
+                await answering
         totals = StreamTotals(totals=self._totals, chunks=self._chunks)
         yield ForwardStreamResponse(totals=totals)
 
@@ -96,80 +103,101 @@ class ChunkStream:
         if first is None or first.WhichOneof("request") != "options":
             raise _protocol("the first message holds 'options'")
         options = first.options
+        dispatch = self._shared.dispatch
         default = (
             DeliveryMode.DELIVERY_MODE_DURABLE
-            if self._dispatch.has_outbox
+            if dispatch.has_outbox
             else DeliveryMode.DELIVERY_MODE_SYNC
         )
         coded = options.HasField("test_event_code")
         errand = Errand(
             connection=options.connection,
-            mode=self._dispatch.mode(options.mode, default),
+            mode=dispatch.mode(options.mode, default),
             test_event_code=options.test_event_code if coded else None,
             validate_only=options.validate_only,
             label=options.label,
         )
-        self._dispatch.check(errand)
+        dispatch.check(errand)
         return errand
 
-    async def _read(self, requests: Requests, errand: Errand) -> None:
-        """Read chunks until the client ends or the server drains; await their ends.
+    async def _answer_all(self, requests: Requests, errand: Errand) -> None:
+        """Read until the client ends, an error, or the server drains; then finish.
 
-        After an error no more chunks are read, but those under way are answered.
+        Chunks under way are answered even so.
         """
         work: set[asyncio.Task[None]] = set()
+        reading = asyncio.create_task(self._read(requests, errand, work))
+        draining = asyncio.create_task(self._shared.draining.wait())
+        failing = asyncio.create_task(self._failed.wait())
+        begun = (reading, draining, failing)
         try:
-            while self._error is None:
-                await self._window.room()
-                await self._memory.room()
-                request = await self._next_or_drain(requests)
-                if request is None:
-                    break
-                chunk = self._checked(request)
-                size = request.ByteSize()
-                self._window.take(size)
-                await self._memory.take(size)
-                task = asyncio.create_task(self._work(chunk, errand, size))
-                work.add(task)
-                task.add_done_callback(work.discard)
-                task.add_done_callback(partial(self._worked, size))
-        except CallError as error:
-            self._error = self._error or error
-        except asyncio.CancelledError:
-            for task in work:
+            await asyncio.wait(begun, return_when=asyncio.FIRST_COMPLETED)
+            if draining.done() and not reading.done():
+                self._say_draining()
+            reading.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.gather(reading)
+            await asyncio.gather(*work)
+        finally:
+            for task in (*begun, *work):
                 task.cancel()
-            raise
-        await asyncio.gather(*work)
         if self._error is not None:
             raise self._error
-        if self._draining.is_set():
+        if self._shared.draining.is_set():
             raise _stopping()
 
-    async def _next_or_drain(self, requests: Requests) -> ForwardStreamRequest | None:
-        """Give the next message; ``None`` at the client's end or when draining."""
-        reading = asyncio.ensure_future(_next(requests))
-        draining = asyncio.ensure_future(self._draining.wait())
+    async def _read(
+        self, requests: Requests, errand: Errand, work: set["asyncio.Task[None]"]
+    ) -> None:
+        """Read chunks until the client ends, as far as there is room for them."""
         try:
-            await asyncio.wait(
-                (reading, draining),
-                timeout=IDLE_SECONDS,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            if reading.done():
-                return reading.result()
-            if draining.done():
-                self._say_draining()
+            while (read := await self._read_chunk(requests)) is not None:
+                task = asyncio.create_task(self._work(read, errand))
+                del read  # the task lets go of it as soon as it can
+                work.add(task)
+                task.add_done_callback(work.discard)
+        except CallError as error:
+            self._fail(error)
+
+    async def _read_chunk(self, requests: Requests) -> "_Read | None":
+        await self._window.room()
+        share = await self._shared.memory.reserve(self._usual_size)
+        try:
+            request = await self._next(requests)
+            if request is None:
+                share.give_back()
                 return None
+            size = self._usual_size = request.ByteSize()
+            chunk = self._checked(request, size)
+        except BaseException:
+            share.give_back()
+            raise
+        share.settle(size)
+        self._window.take(size)
+        return _Read([chunk], chunk.sequence, size, share)
+
+    async def _next(self, requests: Requests) -> ForwardStreamRequest | None:
+        """Give the next message; ``None`` when the client has ended the stream.
+
+        Raises:
+            CallError: none came for long, and none is being answered.
+        """
+        reading = asyncio.ensure_future(_next(requests))
+        try:
+            while not (await asyncio.wait((reading,), timeout=IDLE_SECONDS))[0]:
+                if self._window.is_empty:
+                    raise CallError(
+                        code=grpc.StatusCode.UNAVAILABLE,
+                        reason=ErrorReason.ERROR_REASON_STREAM_IDLE,
+                        message=f"no chunk for {IDLE_SECONDS:.0f} s; open a new stream",
+                    )
+            return reading.result()
         finally:
             reading.cancel()
-            draining.cancel()
-        if self._window.is_empty:
-            raise CallError(
-                code=grpc.StatusCode.UNAVAILABLE,
-                reason=ErrorReason.ERROR_REASON_STREAM_IDLE,
-                message=f"no chunk for {IDLE_SECONDS:.0f} s; open a new stream",
-            )
-        return await self._next_or_drain(requests)
+
+    def _fail(self, error: CallError) -> None:
+        self._error = self._error or error
+        self._failed.set()
 
     def _say_draining(self) -> None:
         delay = Duration()
@@ -181,7 +209,7 @@ class ChunkStream:
         )
         self._answers.put_nowait(_Answer(response))
 
-    def _checked(self, request: ForwardStreamRequest) -> Chunk:
+    def _checked(self, request: ForwardStreamRequest, size: int) -> Chunk:
         if request.WhichOneof("request") != "chunk":
             raise _protocol("'options' comes once; every later message holds a 'chunk'")
         chunk = request.chunk
@@ -190,57 +218,69 @@ class ChunkStream:
                 f"chunk.sequence must grow: {chunk.sequence} after "
                 f"{self._last_sequence}"
             )
-        if request.ByteSize() > limits.CHUNK_BYTES:
+        if size > limits.CHUNK_BYTES:
             raise CallError(
                 code=grpc.StatusCode.INVALID_ARGUMENT,
                 reason=ErrorReason.ERROR_REASON_REQUEST_TOO_LARGE,
-                message=f"chunk {chunk.sequence} has {request.ByteSize()} bytes; "
+                message=f"chunk {chunk.sequence} has {size} bytes; "
                 f"send at most {limits.CHUNK_BYTES}",
                 metadata={"limit": str(limits.CHUNK_BYTES)},
             )
         self._last_sequence = chunk.sequence
         return chunk
 
-    async def _work(self, chunk: Chunk, errand: Errand, size: int) -> None:
+    async def _work(self, read: "_Read", errand: Errand) -> None:
         try:
-            batches = read_chunk(chunk)
-            limits.check_event_count(batches, limits.FORWARD_EVENTS)
-            results = await self._run(batches, errand, chunk.sequence)
+            prepared = await self._prepare(read, errand)
+            response = await self._deliver(prepared, errand, read.sequence)
         except CallError as error:
-            self._error = self._error or error
-            self._window.give_back(size)
+            self._fail(error)
+            self._window.give_back(read.size)
         else:
-            self._answer(chunk.sequence, results, size)
+            forwarding.add_totals(self._totals, response.chunk.totals)
+            self._chunks += 1
+            self._window.answer()
+            self._answers.put_nowait(_Answer(response, read.size))
+        finally:
+            read.share.give_back()
 
-    def _worked(self, size: int, _: "asyncio.Task[None]") -> None:
-        self._memory.give_back(size)
+    async def _prepare(self, read: "_Read", errand: Errand) -> list[Prepared]:
+        async with self._shared.mapping:
+            batches = read_chunk(read.chunk.pop())
+            limits.check_event_count(batches, limits.FORWARD_EVENTS)
+            return await self._shared.dispatch.prepare(batches, errand)
 
-    async def _run(
-        self, batches: list[Batch | Malformed], errand: Errand, sequence: int
-    ) -> list[EventResult]:
-        """Run the chunk; a full outbox holds the stream back for a while first."""
-        now = time.monotonic()
-        deadline, full_until = now + limits.MAX_DEADLINE_SECONDS, now + FULL_SECONDS
-        while True:
-            try:
-                return await self._dispatch.run(
-                    batches, errand, deadline=deadline, sequence=sequence
-                )
-            except CallError as error:
-                full = error.reason == ErrorReason.ERROR_REASON_OUTBOX_FULL
-                if not full or time.monotonic() > full_until:
-                    raise
-                await asyncio.sleep(FULL_RETRY_SECONDS / 5)
+    async def _deliver(
+        self, prepared: list[Prepared], errand: Errand, sequence: int
+    ) -> ForwardStreamResponse:
+        response = ForwardStreamResponse()
+        response.chunk.sequence = sequence
 
-    def _answer(self, sequence: int, results: list[EventResult], size: int) -> None:
-        totals = forwarding.totals(results)
-        forwarding.add_totals(self._totals, totals)
-        self._chunks += 1
-        response = ForwardStreamResponse(
-            chunk=ChunkResult(sequence=sequence, results=results, totals=totals)
-        )
-        self._window.answer()
-        self._answers.put_nowait(_Answer(response, size))
+        async def deliver() -> None:
+            await self._shared.dispatch.deliver(
+                prepared,
+                errand,
+                response.chunk,
+                deadline=time.monotonic() + limits.MAX_DEADLINE_SECONDS,
+                sequence=sequence,
+            )
+
+        if errand.mode == DeliveryMode.DELIVERY_MODE_DURABLE:
+            await self._shared.line.store(
+                errand.connection, deliver, self._shared.draining.is_set
+            )
+        else:
+            await deliver()
+        return response
+
+
+class _Read(NamedTuple):
+    """A chunk that was read; whoever takes it out of its list lets go of its bytes."""
+
+    chunk: list[Chunk]
+    sequence: int
+    size: int
+    share: Share
 
 
 class _Answer(NamedTuple):
@@ -248,49 +288,6 @@ class _Answer(NamedTuple):
 
     response: ForwardStreamResponse
     size: int | None = None
-
-
-class _Window:
-    """How much is read and not yet answered, and how many answers nobody reads."""
-
-    def __init__(self) -> None:
-        self._chunks = 0
-        self._bytes = 0
-        self._unwritten = 0
-        self._room = asyncio.Event()
-        self._room.set()
-
-    @property
-    def is_empty(self) -> bool:
-        return self._chunks == 0
-
-    async def room(self) -> None:
-        await self._room.wait()
-
-    def take(self, size: int) -> None:
-        self._chunks += 1
-        self._bytes += size
-        self._update()
-
-    def answer(self) -> None:
-        self._unwritten += 1
-        self._update()
-
-    def written(self, size: int) -> None:
-        self._unwritten -= 1
-        self.give_back(size)
-
-    def give_back(self, size: int) -> None:
-        self._chunks -= 1
-        self._bytes -= size
-        self._update()
-
-    def _update(self) -> None:
-        full = self._chunks >= WINDOW_CHUNKS or self._bytes >= WINDOW_BYTES
-        if full or self._unwritten >= UNWRITTEN_ANSWERS:
-            self._room.clear()
-        else:
-            self._room.set()
 
 
 async def _next(requests: Requests) -> ForwardStreamRequest | None:

@@ -1,26 +1,27 @@
 """What Forward and ForwardStream share: batches in, a result for each event."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import grpc
 
-from tokferry.v1 import DeliveryMode, ErrorReason, EventResult
+from tokferry.v1 import DeliveryMode, ErrorReason
+from tokferry_server.delivery.group import Parcel
 from tokferry_server.delivery.outbox.interface import (
     NewRow,
     Outbox,
     OutboxBrokenError,
     OutboxFullError,
     Position,
+    Put,
 )
-from tokferry_server.delivery.result import MESSAGES, PAUSED
-from tokferry_server.mapping.outcome import Outcome
+from tokferry_server.delivery.result import MESSAGES, PAUSED, DeliveryResult
 from tokferry_server.mparticle.model import Batch, Malformed
 from tokferry_server.rpc import forwarding
 from tokferry_server.rpc.connections import Connections
 from tokferry_server.rpc.errors import CallError, Violation, invalid
-from tokferry_server.rpc.forwarding import Packed
+from tokferry_server.rpc.forwarding import Prepared, Reply
 from tokferry_server.rpc.slices import collect
 from tokferry_server.tiktok.formats import wire_format
 from tokferry_server.tiktok.reasons import DeliveryReason
@@ -112,51 +113,77 @@ class Dispatch:
         self,
         batches: Sequence[Batch | Malformed],
         errand: Errand,
+        reply: Reply,
+        *,
+        deadline: float,
+    ) -> None:
+        """Map events, deliver them, and write a result for each into ``reply``.
+
+        ``deadline`` is on the monotonic clock, in seconds.
+
+        Raises:
+            CallError: as ``deliver`` does.
+        """
+        prepared = await self.prepare(batches, errand)
+        await self.deliver(prepared, errand, reply, deadline=deadline)
+
+    async def prepare(
+        self, batches: Sequence[Batch | Malformed], errand: Errand
+    ) -> list[Prepared]:
+        """Map events and encode what is to be sent, letting others run in between."""
+        transformer = self._connections.transformer(
+            errand.connection, test_event_code=errand.test_event_code
+        )
+        connection = transformer.connection
+        settings = self._connections.get(errand.connection)
+        outcomes = forwarding.drop_old(
+            transformer.transform(batches),
+            max_age_seconds=settings.mapping.max_event_age_seconds,
+            now=self._clock(),
+        )
+        wire = wire_format(connection.wire_format)
+        return await collect(forwarding.prepare(outcomes, connection.route, wire))
+
+    async def deliver(
+        self,
+        prepared: Sequence[Prepared],
+        errand: Errand,
+        reply: Reply,
         *,
         deadline: float,
         sequence: int = 0,
-    ) -> list[EventResult]:
-        """Give one result for each event, in input order.
-
-        ``deadline`` is on the monotonic clock, in seconds.
+    ) -> None:
+        """Deliver what was prepared; write a result for each input event, in order.
 
         Raises:
             CallError: RESOURCE_EXHAUSTED when the outbox is full, UNAVAILABLE when its
                 disk fails; nothing was accepted then.
         """
-        settings = self._connections.get(errand.connection)
-        transformer = self._connections.transformer(
-            errand.connection, test_event_code=errand.test_event_code
-        )
-        outcomes = forwarding.drop_old(
-            await collect(transformer.transform(batches)),
-            max_age_seconds=settings.mapping.max_event_age_seconds,
-            now=self._clock(),
-        )
-        connection = transformer.connection
-        packed = forwarding.pack(
-            outcomes, connection.route, wire_format(connection.wire_format)
-        )
         if errand.validate_only:
-            return forwarding.write_validated(packed)
-        if errand.mode == DeliveryMode.DELIVERY_MODE_DURABLE:
-            return await self._store(packed, errand, sequence)
+            forwarding.write_validated(prepared, reply)
+        elif errand.mode == DeliveryMode.DELIVERY_MODE_DURABLE:
+            puts = await self._store(_rows(prepared, errand, sequence))
+            forwarding.write_stored(prepared, puts, reply)
+        else:
+            parcels = forwarding.parcels_of(prepared)
+            results = await self._send(parcels, errand, deadline)
+            forwarding.write_delivered(prepared, results, reply)
+
+    async def _send(
+        self, parcels: Sequence[Parcel], errand: Errand, deadline: float
+    ) -> Sequence[DeliveryResult]:
         if self._paused(errand.connection):  # while a stream was open
-            return forwarding.write_delivered(packed, [PAUSED] * len(packed.parcels))
-        delivered = await self._connections.forwarder(errand.connection).forward(
-            packed.parcels,
+            return [PAUSED] * len(parcels)
+        return await self._connections.forwarder(errand.connection).forward(
+            parcels,
             self._connections.access_token(errand.connection),
             key=errand.connection,
             deadline=deadline,
         )
-        return forwarding.write_delivered(packed, delivered)
 
-    async def _store(
-        self, packed: Packed, errand: Errand, sequence: int
-    ) -> list[EventResult]:
+    async def _store(self, rows: Sequence[NewRow]) -> Sequence[Put]:
         if self._outbox is None:
             raise RuntimeError("checked before the first event")
-        rows = list(_rows(packed, errand, sequence))
         try:
             puts = await self._outbox.put(rows) if rows else []
         except OutboxFullError as error:
@@ -175,11 +202,10 @@ class Dispatch:
             ) from None
         if puts:
             self._stored()
-        return forwarding.write_stored(packed, puts)
+        return puts
 
 
-def _rows(packed: Packed, errand: Errand, sequence: int) -> list[NewRow]:
-    parcels = iter(packed.parcels)
+def _rows(prepared: Iterable[Prepared], errand: Errand, sequence: int) -> list[NewRow]:
     return [
         NewRow(
             connection=errand.connection,
@@ -187,18 +213,14 @@ def _rows(packed: Packed, errand: Errand, sequence: int) -> list[NewRow]:
             event=parcel.event,
             event_id=parcel.event_id,
             body=parcel.body,
-            time_ms=mapped.time_ms,
-            position=_position(outcome, errand, sequence),
+            time_ms=parcel.time_ms,
+            position=Position(
+                label=errand.label,
+                sequence=sequence,
+                batch=one.batch,
+                event=one.event or 0,
+            ),
         )
-        for outcome in packed.outcomes
-        for mapped, parcel in zip(outcome.events, parcels, strict=False)
+        for one in prepared
+        for parcel in one.parcels
     ]
-
-
-def _position(outcome: Outcome, errand: Errand, sequence: int) -> Position:
-    return Position(
-        label=errand.label,
-        sequence=sequence,
-        batch=outcome.batch,
-        event=outcome.event or 0,
-    )

@@ -1,69 +1,51 @@
-"""How many bytes of requests are worked on at a time, by all streams together."""
+"""How many bytes of chunks all streams hold together, from reading to answering."""
 
 import asyncio
 from collections import deque
 from typing import Final
 
-MOST_BYTES: Final = 4 * 1024 * 1024
-"""Decoded and mapped, a request takes about ten times its own size."""
+MOST_BYTES: Final = 16 * 1024 * 1024
+"""What is read is held twice or more: by gRPC, as a message, as rows."""
+IDLE_SECONDS: Final = 0.5
 
 
 class RequestMemory:
-    """Lets requests in, in the order in which they ask, while there is room.
+    """Lets streams read, in the order in which they ask, while there is room.
 
-    A request that is larger than all the room there is gets in alone.
+    How large a message is shows only when it has been read, so room is reserved for
+    it first. A reservation larger than all the room there is gets in alone.
     """
 
-    def __init__(self, most: int = MOST_BYTES) -> None:
+    def __init__(
+        self, most: int = MOST_BYTES, idle_seconds: float = IDLE_SECONDS
+    ) -> None:
         self._most = most
+        self._idle_seconds = idle_seconds
         self._held = 0
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
-        self._outside: deque[asyncio.Future[None]] = deque()
 
-    async def room(self) -> None:
-        """Wait until one more request may be read; its size is not known yet.
-
-        While requests wait, each one that is done with lets one more be read.
-        """
-        if not self._waiting and self._held < self._most:
-            return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._outside.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            self._let_read()
-            raise
-
-    async def take(self, size: int) -> None:
-        """Wait until a request of ``size`` bytes may be worked on."""
+    async def reserve(self, size: int) -> "Share":
+        """Wait until ``size`` more bytes may be held."""
         if not self._waiting and self._fits(size):
             self._held += size
-            return
+        else:
+            await self._turn(size)
+        return Share(self, size, self._idle_seconds)
+
+    def change(self, difference: int) -> None:
+        """Note that more or less is held; what is held already may exceed the most."""
+        self._held += difference
+        self._let_in()
+
+    async def _turn(self, size: int) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((size, turn))
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._held -= size  # it had just been let in
-            self._let_in()
+            was_let_in = turn.done() and not turn.cancelled()
+            self.change(-size if was_let_in else 0)
             raise
-
-    def give_back(self, size: int) -> None:
-        """Note that a request is done with."""
-        self._held -= size
-        self._let_in()
-        if not self._waiting:
-            self._let_read()
-
-    def _let_read(self) -> None:
-        while self._outside:
-            turn = self._outside.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                if self._held:
-                    return
 
     def _let_in(self) -> None:
         while self._waiting:
@@ -77,3 +59,26 @@ class RequestMemory:
 
     def _fits(self, size: int) -> bool:
         return not self._held or self._held + size <= self._most
+
+
+class Share:
+    """What one stream holds for one message: an estimate until its size is known.
+
+    An estimate lapses: a caller that has nothing to say holds nobody up.
+    """
+
+    def __init__(self, memory: RequestMemory, size: int, idle_seconds: float) -> None:
+        self._memory = memory
+        self._size = size
+        loop = asyncio.get_running_loop()
+        self._lapse = loop.call_later(idle_seconds, self.settle, 0)
+
+    def settle(self, size: int) -> None:
+        """Hold ``size`` bytes from now on."""
+        self._lapse.cancel()
+        difference, self._size = size - self._size, size
+        self._memory.change(difference)
+
+    def give_back(self) -> None:
+        """Hold nothing any more."""
+        self.settle(0)

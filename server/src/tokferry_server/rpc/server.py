@@ -37,8 +37,10 @@ OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.http.overload_protection", 0),
     ("grpc.max_allowed_incoming_connections", 64),
     ("grpc.server_handshake_timeout_ms", 5000),
-    ("grpc.server.max_pending_requests", 64),
-    ("grpc.server.max_pending_requests_hard_limit", 256),
+    # Callers see CANCELLED when these are reached, and do not try again: they are above
+    # what the connections and their streams come to.
+    ("grpc.server.max_pending_requests", 4096),
+    ("grpc.server.max_pending_requests_hard_limit", 8192),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 30_000),

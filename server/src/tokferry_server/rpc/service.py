@@ -25,15 +25,14 @@ from tokferry.v1 import (
 )
 from tokferry.v1.forwarding_service_pb2_grpc import ForwardingServiceServicer
 from tokferry_server.mapping.transform import Transformer
-from tokferry_server.rpc import forwarding, limits
-from tokferry_server.rpc.chunk_stream import ChunkStream
+from tokferry_server.rpc import limits
+from tokferry_server.rpc.chunk_stream import ChunkStream, Shared
 from tokferry_server.rpc.connections import Connections, with_test_code
 from tokferry_server.rpc.describe import describe
 from tokferry_server.rpc.dispatch import Dispatch, Errand
 from tokferry_server.rpc.errors import Violation, invalid
 from tokferry_server.rpc.inline_settings import read_settings
 from tokferry_server.rpc.read_request import read_batches
-from tokferry_server.rpc.request_memory import RequestMemory
 from tokferry_server.rpc.slices import collect
 from tokferry_server.rpc.write_proto import write_coverage, write_transform_result
 from tokferry_server.tiktok.formats import wire_format
@@ -54,8 +53,7 @@ class ForwardingService(ForwardingServiceServicer):
     ) -> None:
         self._connections = connections
         self._dispatch = dispatch
-        self._draining = draining
-        self._memory = RequestMemory()
+        self._streams = Shared(dispatch=dispatch, draining=draining)
 
     async def Transform(
         self, request: TransformRequest, context: Context
@@ -89,17 +87,15 @@ class ForwardingService(ForwardingServiceServicer):
         self._dispatch.check(errand)
         batches = read_batches(request)
         limits.check_event_count(batches, limits.FORWARD_EVENTS)
-        results = await self._dispatch.run(batches, errand, deadline=started + budget)
-        return ForwardResponse(
-            results=results, totals=forwarding.totals(results), mode=errand.mode
-        )
+        response = ForwardResponse(mode=errand.mode)
+        await self._dispatch.run(batches, errand, response, deadline=started + budget)
+        return response
 
     async def ForwardStream(
         self, request_iterator: AsyncIterator[ForwardStreamRequest], context: Context
     ) -> AsyncIterator[ForwardStreamResponse]:
         """Deliver chunk by chunk; replies come as chunks are done."""
-        stream = ChunkStream(self._dispatch, self._draining, self._memory)
-        async for response in stream.run(request_iterator):
+        async for response in ChunkStream(self._streams).run(request_iterator):
             yield response
 
     async def DescribeConnection(
