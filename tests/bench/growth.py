@@ -9,7 +9,7 @@ from bench.path import Way, json_batches, to_request
 from bench.profiles import Load, purchase
 from bench.timing import Case, Timed, measure
 from tokferry_server.rpc.connections import Connections
-from tokferry_server.rpc.forwarding import pack
+from tokferry_server.rpc.forwarding import parcels_of, prepare
 from tokferry_server.settings import settings_from_mapping
 from tokferry_server.tiktok.formats import wire_format
 
@@ -93,8 +93,8 @@ def _turns(count: int, load: Load) -> Callable[[], object]:
             route = transformer.connection.route
             wire = wire_format(transformer.connection.wire_format)
             outcomes = list(transformer.transform(json_batches(load.json)))
-            packed = pack(outcomes, route, wire)
-            wire.encode_request(route, [one.body for one in packed.parcels])
+            prepared = prepare(outcomes, route, wire)
+            wire.encode_request(route, [one.body for one in parcels_of(prepared)])
 
     return run
 

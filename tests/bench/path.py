@@ -9,7 +9,7 @@ from tokferry_server.mapping.transform import Transformer
 from tokferry_server.mparticle.model import Batch, Malformed
 from tokferry_server.mparticle.read_json import read_json
 from tokferry_server.mparticle.read_proto import read_proto
-from tokferry_server.rpc.forwarding import pack
+from tokferry_server.rpc.forwarding import parcels_of, prepare
 from tokferry_server.rpc.write_proto import write_transform_result
 from tokferry_server.tiktok.formats import wire_format
 
@@ -33,9 +33,9 @@ def to_request(connection: Connection, read: Read, *, explain: bool = False) -> 
     route, wire = connection.route, wire_format(connection.wire_format)
 
     def way(data: bytes) -> bytes:
-        outcomes = list(transformer.transform(read(data)))
-        packed = pack(outcomes, route, wire)
-        return wire.encode_request(route, [one.body for one in packed.parcels])
+        outcomes = transformer.transform(read(data))
+        prepared = prepare(outcomes, route, wire)
+        return wire.encode_request(route, [one.body for one in parcels_of(prepared)])
 
     return way
 

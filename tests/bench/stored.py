@@ -1,6 +1,6 @@
 """The mapping replaced by stored bytes: what the rest of the way takes by itself."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import count
@@ -10,17 +10,15 @@ from bench import configured
 from bench.profiles import purchase
 from tokferry.v1 import Chunk
 from tokferry_server.delivery.group import Parcel
-from tokferry_server.mapping.outcome import Outcome
 from tokferry_server.mapping.transform import Transformer
 from tokferry_server.mparticle.model import Batch, BatchData, Event, Malformed
 from tokferry_server.mparticle.read_json import read_json
 from tokferry_server.rpc import chunk_stream, forwarding
-from tokferry_server.rpc.forwarding import Packed
-from tokferry_server.tiktok.wire import Route, WireFormat
+from tokferry_server.rpc.dispatch import Dispatch
+from tokferry_server.rpc.forwarding import Prepared
+from tokferry_server.tiktok.formats import wire_format
 
 _KIND: Final = b'"event_type"'
-_transform: Final = Transformer.transform
-_pack: Final = forwarding.pack
 
 
 def store_bytes() -> None:
@@ -30,15 +28,13 @@ def store_bytes() -> None:
     """
     stored = _Stored()
     vars(chunk_stream)["read_chunk"] = stored.read
-    Transformer.transform = lambda _, batches: stored.outcomes(batches)  # type: ignore[method-assign,assignment]
-    forwarding.pack = stored.pack
+    Dispatch.prepare = stored.prepare  # type: ignore[method-assign,assignment]
 
 
 @dataclass(slots=True)
 class _Stored:
     numbers: Iterator[int] = field(default_factory=count)
     counts: dict[int, int] = field(default_factory=dict)
-    parcels: dict[Route, Parcel] = field(default_factory=dict)
 
     def read(self, chunk: Chunk) -> list[Batch | Malformed]:
         """Look for the number of events once for all chunks of the same length."""
@@ -47,19 +43,21 @@ class _Stored:
             self.counts[size] = chunk.json.count(_KIND)
         return _empty(self.counts[size])
 
-    def outcomes(self, batches: Iterable[Batch | Malformed]) -> Iterator[Outcome]:
-        for batch in batches:
-            if isinstance(batch, Batch):
-                yield from (_purchase() for _ in batch.events)
-
-    def pack(
-        self, outcomes: Sequence[Outcome], route: Route, wire: WireFormat
-    ) -> Packed:
-        if route not in self.parcels:
-            self.parcels[route] = _pack([_purchase()], route, wire).parcels[0]
-        one, numbers = self.parcels[route], self.numbers
-        ids = (f"{next(numbers):032x}" for _ in outcomes)
-        return Packed(outcomes, [replace(one, event_id=event_id) for event_id in ids])
+    async def prepare(
+        self, batches: Sequence[Batch], _errand: object
+    ) -> list[Prepared]:
+        one = _purchase()
+        return [
+            Prepared(
+                number,
+                index,
+                None,
+                (),
+                (replace(one, event_id=f"{next(self.numbers):032x}"),),
+            )
+            for number, batch in enumerate(batches)
+            for index in range(len(batch.events))
+        ]
 
 
 @cache
@@ -68,7 +66,9 @@ def _empty(events: int) -> list[Batch | Malformed]:
 
 
 @cache
-def _purchase() -> Outcome:
+def _purchase() -> Parcel:
     transformer = Transformer(configured.connection("web"))
-    batches = read_json(purchase(1, mobile=False).json)
-    return next(iter(_transform(transformer, batches)))
+    outcomes = transformer.transform(read_json(purchase(1, mobile=False).json))
+    connection = transformer.connection
+    wire = wire_format(connection.wire_format)
+    return next(forwarding.prepare(outcomes, connection.route, wire)).parcels[0]
