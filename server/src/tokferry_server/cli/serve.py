@@ -1,7 +1,6 @@
 """``tokferry serve``: the gRPC service until it is told to stop."""
 
 import os
-import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -141,7 +140,7 @@ async def _serve(
         print(f"{READY}{host}:{port}", flush=True)  # noqa: T201
         failed = asyncio.ensure_future(service.failed())
         await asyncio.wait((stop, failed), return_when=asyncio.FIRST_COMPLETED)
-        print("draining", file=sys.stderr, flush=True)  # noqa: T201
+        typer.echo("draining", err=True)
         orderly = stop.done() and stop.result() == signal.SIGTERM
         await service.server.drain(notice_seconds=NOTICE_SECONDS if orderly else 0.0)
         if failed.done():
