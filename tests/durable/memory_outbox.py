@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from tokferry_server.delivery.outbox.doubt import in_doubt_too_long
 from tokferry_server.delivery.outbox.interface import (
     KNOWN_KEY_SECONDS,
     DeadFilter,
@@ -116,6 +117,9 @@ class MemoryOutbox:
             default=None,
         )
 
+    async def latest(self) -> float:
+        return max((row.created for row in self.pending.values()), default=0.0)
+
     async def sending(self, ids: Sequence[int], at: float) -> None:
         await self.gate("before sending")
         assert self.claimed.issuperset(ids)
@@ -206,12 +210,13 @@ class MemoryOutbox:
         replayed = refused = 0
         for row in [self.dead_rows[id_] for id_ in chosen.ids][:limit]:
             since = row.first_ambiguous_at
-            late = since is not None and now - since >= KNOWN_KEY_SECONDS
-            if late and not accept_double_count:
+            if in_doubt_too_long(since, now) and not accept_double_count:
                 refused += 1
                 continue
             del self.dead_rows[row.id]
             fields = {name: getattr(row, name) for name in _ROW}
+            if accept_double_count:
+                fields["first_ambiguous_at"] = None
             self.pending[row.id] = Row(**{**fields, "next_at": now})
             replayed += 1
         return Replay(replayed=replayed, refused=refused)

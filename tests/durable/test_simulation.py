@@ -11,9 +11,10 @@ import pytest
 
 from durable.memory_outbox import MemoryOutbox
 from durable.simulation.scenario import Result, simulate
-from tokferry_server.delivery.durable import consignment, limits
+from tokferry_server.delivery.durable import consignment
 from tokferry_server.delivery.durable.findings import Findings
 from tokferry_server.delivery.durable.store import Store
+from tokferry_server.delivery.outbox import doubt
 
 
 @pytest.fixture(autouse=True)
@@ -68,8 +69,8 @@ def test_the_oracle_notices_rows_that_are_settled_before_the_answer() -> None:
 
 def test_the_oracle_notices_sends_after_47_hours() -> None:
     with (
-        mock.patch.object(limits, "AMBIGUOUS_S", 1e9),
-        mock.patch.object(consignment, "AMBIGUOUS_S", 1e9),
+        mock.patch.object(doubt, "DOUBT_SECONDS", 1e9),
+        mock.patch.object(consignment, "DOUBT_SECONDS", 1e9),
     ):
         assert _found("47 hours after it was taken")
 

@@ -288,6 +288,18 @@ class Delivering:
         assert await box.ready(START - 1) == {}
         assert await box.next_due() == START
 
+    async def test_the_latest_time_never_goes_back(
+        self, open_: Open, clock: Clock
+    ) -> None:
+        box = await open_()
+        assert await box.latest() == 0.0
+        await box.put([row(1)])
+        assert await box.latest() == START
+        await box.claim("shop", 1, START + 90)
+        clock.now = START - 86_400
+        await box.put([row(2)])
+        assert await box.latest() == START + 90
+
     async def test_released_rows_are_due_as_before(self, open_: Open) -> None:
         box = await open_()
         ids = await put_and_claim(box, 3)
@@ -476,7 +488,9 @@ class Burying:
         (put,) = await box.put([row(0)])
         assert (put.id, put.state) == (number, State.PENDING)
 
-    @pytest.mark.parametrize(("age", "refused"), [(48 * HOUR, 0), (48 * HOUR + 1, 1)])
+    @pytest.mark.parametrize(
+        ("age", "refused"), [(47 * HOUR - 1, 0), (47 * HOUR, 1), (-HOUR, 1)]
+    )
     async def test_an_old_ambiguous_row_is_replayed_only_on_demand(
         self, open_: Open, age: float, refused: int
     ) -> None:
@@ -492,8 +506,17 @@ class Burying:
                 ALL, now=START + age, limit=5, accept_double_count=True
             )
             assert done == Replay(replayed=1)
-            (again,) = await box.claim("shop", 5, START + age)
-            assert again.first_ambiguous_at is None
+        (again,) = await box.claim("shop", 5, max(START, START + age))
+        assert (again.first_ambiguous_at is None) == bool(refused)
+
+    async def test_a_risk_that_is_taken_ends_the_doubt(self, open_: Open) -> None:
+        box = await open_()
+        (number,) = await put_and_claim(box, 1)
+        death = Death(id=number, reason="A", first_ambiguous_at=START)
+        await box.kill([death], START + 1)
+        await box.replay(ALL, now=START + HOUR, limit=5, accept_double_count=True)
+        (again,) = await box.claim("shop", 5, START + HOUR)
+        assert again.first_ambiguous_at is None
 
     async def test_a_fourth_replay_needs_force(self, open_: Open) -> None:
         box = await open_()

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 
+from tokferry_server.delivery.outbox.doubt import in_doubt_too_long
 from tokferry_server.delivery.outbox.interface import (
     KNOWN_KEY_SECONDS,
     Caps,
@@ -53,6 +54,7 @@ class ReferenceOutbox:
         self.claimed: set[int] = set()
         self.on_their_way: dict[int, float] = {}
         self.next_id = 1
+        self.last = 0.0
 
     def restart(self) -> None:
         self.claimed.clear()
@@ -62,6 +64,9 @@ class ReferenceOutbox:
             ambiguous = at if before is None else min(at, before)
             self.pending[number] = replace(row, first_ambiguous_at=ambiguous)
         self.on_their_way.clear()
+
+    async def latest(self) -> float:
+        return self.last
 
     async def sending(self, ids: Sequence[int], at: float) -> None:
         for number in ids:
@@ -92,6 +97,7 @@ class ReferenceOutbox:
             self.next_id += 1
             values = {part.name: getattr(row, part.name) for part in fields(NewRow)}
             now = self.clock()
+            self.last = max(self.last, now)
             self.pending[number] = Row(id=number, created=now, next_at=now, **values)
             self.known[key_of(row)] = number
             results.append(Put(id=number, state=State.PENDING))
@@ -128,6 +134,7 @@ class ReferenceOutbox:
         return sorted(mine, key=lambda row: (row.next_at, row.id))
 
     async def claim(self, connection: str, limit: int, now: float) -> list[Row]:
+        self.last = max(self.last, now)
         rows = [row for row in self._due(connection) if row.next_at <= now][:limit]
         self.claimed.update(row.id for row in rows)
         return rows
@@ -173,7 +180,7 @@ class ReferenceOutbox:
                     ambiguous = change.first_ambiguous_at
                 self.pending[row.id] = replace(
                     row,
-                    next_at=change.next_at,
+                    next_at=max(change.next_at, row.created),
                     attempts=change.attempts,
                     first_ambiguous_at=ambiguous,
                     waited=row.waited + change.waited,
@@ -256,21 +263,19 @@ class ReferenceOutbox:
             else:
                 back.append(row)
         for row in back:
-            self._revive(row, now)
+            self._revive(row, now, certain=accept_double_count)
         return Replay(replayed=len(back), refused=refused, exhausted=exhausted)
 
     def _risky(self, row: DeadRow, now: float) -> bool:
-        ambiguous = row.first_ambiguous_at
         first = self._first(key_of(row))
-        late = ambiguous is not None and ambiguous < now - KNOWN_KEY_SECONDS
+        late = in_doubt_too_long(row.first_ambiguous_at, now)
         return late or (first is not None and first[0] != row.id)
 
-    def _revive(self, row: DeadRow, now: float) -> None:
+    def _revive(self, row: DeadRow, now: float, *, certain: bool) -> None:
         values = {part.name: getattr(row, part.name) for part in fields(Row)}
-        ambiguous = row.first_ambiguous_at
-        if ambiguous is not None and ambiguous < now - KNOWN_KEY_SECONDS:
+        if certain:
             values["first_ambiguous_at"] = None
-        values["next_at"] = now
+        values["next_at"] = max(now, row.created)
         values["attempts"] = 0
         values["waited"] = max(0.0, now - row.created)
         self.pending[row.id] = Row(**values)

@@ -65,6 +65,21 @@ async def test_only_rows_whose_fate_was_not_written_come_back_as_uncertain(
     db.close()
 
 
+async def test_the_latest_time_is_kept_to_a_minute(path: Path) -> None:
+    clock = Clock()
+    box = await SqliteOutbox.open(path, clock=clock)
+    await box.put([row(1)])
+    for later in (90, 120):
+        await box.claim("shop", 1, START + later)
+        await box.prune()
+    await box.close()
+
+    clock.now = START - 86_400
+    box = await SqliteOutbox.open(path, clock=clock)
+    assert await box.latest() == START + 90
+    await box.close()
+
+
 async def test_a_claim_that_is_cancelled_takes_no_rows(path: Path) -> None:
     box = await SqliteOutbox.open(path, clock=Clock())
     await box.put(rows(0, 3))

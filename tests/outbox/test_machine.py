@@ -162,7 +162,7 @@ class Machine(RuleBasedStateMachine):
     def purge(self, chosen: DeadFilter) -> None:
         self.both("purge", chosen)
 
-    @rule(by=st.sampled_from([1.0, HOUR, 24 * HOUR, 16 * 24 * HOUR]))
+    @rule(by=st.sampled_from([1.0, HOUR, 24 * HOUR, 16 * 24 * HOUR, -HOUR, -24 * HOUR]))
     def time_passes(self, by: float) -> None:
         self.clock.now += by
 

@@ -713,7 +713,7 @@ class ReplayDeadLettersRequest(_message.Message):
     """Asks to count only."""
     accept_double_count: _builtins.bool
     """Takes also those that TikTok perhaps took so long ago that it may count them
-    twice: more than 48 hours.
+    twice: more than 47 hours.
     """
     force: _builtins.bool
     """Takes also those that were put back three times already."""

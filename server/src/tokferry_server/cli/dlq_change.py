@@ -33,7 +33,7 @@ def replay(  # noqa: PLR0913  the options of the command
         bool,
         typer.Option(
             "--accept-double-count",
-            help="Also those that TikTok perhaps took more than 48 hours ago.",
+            help="Also those that TikTok perhaps took more than 47 hours ago.",
         ),
     ] = False,
     force: Annotated[

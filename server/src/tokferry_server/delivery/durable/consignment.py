@@ -12,7 +12,7 @@ from tokferry_server.delivery.durable.fates import Moment, expiry, judge
 from tokferry_server.delivery.durable.findings import Findings
 from tokferry_server.delivery.durable.journal import Journal
 from tokferry_server.delivery.durable.lane import Admission, Lane
-from tokferry_server.delivery.durable.limits import AMBIGUOUS_S, spent
+from tokferry_server.delivery.durable.limits import spent
 from tokferry_server.delivery.durable.store import Store
 from tokferry_server.delivery.failpoints import failpoint
 from tokferry_server.delivery.group import WIRE_FORMATS, Item
@@ -21,6 +21,7 @@ from tokferry_server.delivery.isolate import (
     Isolation,
     stopped,
 )
+from tokferry_server.delivery.outbox.doubt import DOUBT_SECONDS
 from tokferry_server.delivery.outbox.interface import Death, OutboxError, Row
 from tokferry_server.tiktok.answer import Answer, Failure
 from tokferry_server.tiktok.reasons import DeliveryReason, Outcome
@@ -104,7 +105,7 @@ class Consignment:
             lambda most: caps.lower(lane.name, route, most),
         )
         since = (row.first_ambiguous_at for row in rows)
-        self._last_send = AMBIGUOUS_S + min(
+        self._last_send = DOUBT_SECONDS + min(
             (one for one in since if one is not None), default=math.inf
         )
         items = [Item(index=index, body=row.body) for index, row in enumerate(rows)]

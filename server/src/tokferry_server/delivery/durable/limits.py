@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from tokferry_server.delivery.outbox.doubt import in_doubt_too_long
 from tokferry_server.delivery.outbox.interface import Row
 from tokferry_server.tiktok.reasons import DeliveryReason
 
@@ -9,11 +10,6 @@ _DAY_S: Final = 86_400.0
 CERTAIN_S: Final = 7 * _DAY_S
 """As long as every failed try was certainly not taken."""
 
-AMBIGUOUS_S: Final = 47 * 3600.0
-"""After a try that may have been taken: an hour within TikTok's 48.
-https://ads.tiktok.com/help/article/event-deduplication"""
-
-_CLOCK_ERROR_S: Final = 1800.0
 _BACKOFF_CAP_S: Final = 300.0
 _MOST_DOUBLINGS: Final = 9
 
@@ -24,11 +20,9 @@ def spent(
     """Say why a row must not be sent any more, or ``None`` if it may.
 
     ``now`` is a time that never runs slow, ``wall`` that of the system, both in Unix
-    seconds; ``max_event_age`` is in seconds. A first ambiguous try that lies in the
-    future means that a clock was set back by nobody knows how much.
+    seconds; ``max_event_age`` is in seconds.
     """
-    since = row.first_ambiguous_at
-    if since is not None and not -_CLOCK_ERROR_S <= now - since < AMBIGUOUS_S:
+    if in_doubt_too_long(row.first_ambiguous_at, now):
         return DeliveryReason.AMBIGUOUS_EXPIRED
     if max_event_age is not None and row.time_ms < (wall - max_event_age) * 1000:
         return DeliveryReason.TOO_OLD

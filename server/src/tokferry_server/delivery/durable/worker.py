@@ -80,6 +80,7 @@ class Worker:
         """
         self._ended = asyncio.Event()
         try:
+            self._clock.reach(await self._outbox.latest())
             while not self._stopping and self._failure is None:
                 await self._look_around()
                 while await self._round():

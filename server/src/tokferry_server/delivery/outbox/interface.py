@@ -92,7 +92,7 @@ class Put:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reschedule:
-    """A row that is to be tried again.
+    """A row that is to be tried again, but not before the time it was created.
 
     ``waited`` adds seconds during which the row was paused or throttled: they do not
     count towards its seven days.
@@ -290,6 +290,14 @@ class Outbox(Protocol):
         """Give the earliest time at which an unclaimed row is due, or ``None``."""
         ...
 
+    async def latest(self) -> float:
+        """Give the latest time known to have passed, or 0; a crash may cost a minute.
+
+        That is one of a put, a claim or a post. A clock that shows less has been set
+        back since.
+        """
+        ...
+
     async def sending(self, ids: Sequence[int], at: float) -> None:
         """Note that claimed rows are about to be posted; called before the post.
 
@@ -347,8 +355,9 @@ class Outbox(Protocol):
     ) -> Replay:
         """Put dead letters back to pending, with the same id and bytes.
 
-        Ambiguous ones older than 48 hours need ``accept_double_count``; ones that were
-        replayed three times already need ``force``.
+        Ambiguous ones that are ``in_doubt_too_long`` are refused, as they would not be
+        sent; with ``accept_double_count`` any are taken and count as certain from then
+        on. Ones that were replayed three times already need ``force``.
         """
         ...
 

@@ -44,6 +44,7 @@ def _walk(
 
 def claim(store: Store, name: str, limit: int, now: float) -> list[Row]:
     """Claim up to ``limit`` due rows of a connection, in the order they are due."""
+    store.passed(now)
     number = store.names.find(name)
     if number is None:
         return []
@@ -63,6 +64,7 @@ def claim(store: Store, name: str, limit: int, now: float) -> list[Row]:
 
 def ready(store: Store, now: float) -> dict[str, int]:
     """Count due unclaimed rows per connection, up to ``MOST_COUNTED`` each."""
+    store.passed(now)
     found: dict[str, int] = {}
     claims = store.claims
     for number, count in store.counts.by_connection.items():

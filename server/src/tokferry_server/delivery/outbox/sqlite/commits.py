@@ -119,6 +119,7 @@ class Commits:
                 else:
                     outcomes.append(Outcome(task, result))
         store.sending.write_undone()
+        store.write_time()
         self._before()
         store.db.execute("COMMIT")
         self._after()

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tokferry_server.delivery.outbox.doubt import in_doubt_too_long
 from tokferry_server.delivery.outbox.interface import (
-    KNOWN_KEY_SECONDS,
     DeadFilter,
     DeadGroup,
     DeadRow,
@@ -59,9 +59,9 @@ FROM dead WHERE {_CHOSEN} ORDER BY id LIMIT ?14
 """  # noqa: S608
 _REPLAY: Final = f"""
 INSERT INTO pending ({COLUMNS}) SELECT id, connection, route, event, event_id, time_ms,
-  label, sequence, batch, item, created, ?1, 0,
-  CASE WHEN first_ambiguous_at < ?2 THEN NULL ELSE first_ambiguous_at END,
-  max(0.0, ?1 - created), last_code, replays + 1, size, mark, body
+  label, sequence, batch, item, created, max(?1, created), 0,
+  iif(?2, NULL, first_ambiguous_at), max(0.0, ?1 - created), last_code,
+  replays + 1, size, mark, body
 FROM dead WHERE id IN (SELECT value FROM json_each(?3))
 """  # noqa: S608
 _REMOVE: Final = f"DELETE FROM dead WHERE {_ASKED}"  # noqa: S608
@@ -148,13 +148,12 @@ def replay(
     values = (*_values(store, chosen, part), _SLICE)
     rows = store.db.execute(_REPLAYABLE, values).fetchall()
     firsts = first_copies(store, [row[5][:KEY_BYTES] for row in rows])
-    oldest = order.now - KNOWN_KEY_SECONDS
     back: list[tuple[Any, ...]] = []
     refused = exhausted = 0
     reached = part.until
     for row in rows:
         number, ambiguous_at, replays = row[0], row[3], row[4]
-        late = ambiguous_at is not None and ambiguous_at < oldest
+        late = in_doubt_too_long(ambiguous_at, order.now)
         first = firsts.get(row[5][:KEY_BYTES])
         newer = first is not None and first.id != number
         if len(back) >= limit:
@@ -167,17 +166,19 @@ def replay(
         else:
             back.append(row)
     if not order.dry_run:
-        _put_back(store, back, order.now)
+        _put_back(store, back, order)
     return Replay(
         replayed=len(back), refused=refused, exhausted=exhausted, reached=reached
     )
 
 
-def _put_back(store: Store, rows: Sequence[tuple[Any, ...]], now: float) -> None:
+def _put_back(
+    store: Store, rows: Sequence[tuple[Any, ...]], order: ReplayOrder
+) -> None:
     if not rows:
         return
-    ids = json.dumps([row[0] for row in rows])
-    store.db.execute(_REPLAY, (now, now - KNOWN_KEY_SECONDS, ids))
+    now, ids = order.now, json.dumps([row[0] for row in rows])
+    store.db.execute(_REPLAY, (now, order.accept_double_count, ids))
     _remove(store, [row[:3] for row in rows])
     store.keys.write({row[5][:KEY_BYTES]: row[0] for row in rows})
     store.counts.add(tally((row[1], row[2]) for row in rows))

@@ -107,6 +107,10 @@ class SqliteOutbox:
         """Give the earliest time at which an unclaimed row is due, or ``None``."""
         return await self.writer.submit(Kind.READ, claiming.next_due)
 
+    async def latest(self) -> float:
+        """Give the latest time known to have passed, or 0; see the interface."""
+        return await self.writer.submit(Kind.READ, lambda store: store.latest)
+
     async def sending(self, ids: Sequence[int], at: float) -> None:
         """Note that claimed rows are about to be posted; see the interface.
 

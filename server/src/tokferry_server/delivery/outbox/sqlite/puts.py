@@ -87,6 +87,7 @@ def _put(
         _check_caps(store, list(fresh.values()))
     ids = iter(store.new_ids(len(fresh)) if fresh else ())
     created = store.clock()
+    store.passed(created)
     changes: dict[int, Count] = {}
     results = []
     for row, mark in zip(rows, marks, strict=True):

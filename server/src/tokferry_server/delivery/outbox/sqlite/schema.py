@@ -41,8 +41,11 @@ _TABLES: Final = f"""
 BEGIN IMMEDIATE;
 -- Ids are never used twice: next_id only grows. The keys of all rows up to flushed_id
 -- are in the table known; those of later rows are read back when the file is opened.
-CREATE TABLE meta (next_id INTEGER NOT NULL, flushed_id INTEGER NOT NULL);
-INSERT INTO meta VALUES (1, 0);
+-- latest is the latest time known to have passed, to a minute.
+CREATE TABLE meta (
+  next_id INTEGER NOT NULL, flushed_id INTEGER NOT NULL, latest REAL NOT NULL
+);
+INSERT INTO meta VALUES (1, 0, 0.0);
 CREATE TABLE connection (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE route (
   id INTEGER PRIMARY KEY,

@@ -26,8 +26,8 @@ SELECT id, ?, connection, mark, label FROM pending WHERE {_ASKED}
 """  # noqa: S608
 _REMOVE: Final = f"DELETE FROM pending WHERE {_ASKED}"  # noqa: S608
 _RESCHEDULE: Final = """
-UPDATE pending SET next_at = ?, attempts = ?, waited = waited + ?, last_code = ?,
-  first_ambiguous_at = coalesce(first_ambiguous_at, ?)
+UPDATE pending SET next_at = max(?, created), attempts = ?, waited = waited + ?,
+  last_code = ?, first_ambiguous_at = coalesce(first_ambiguous_at, ?)
 WHERE id = ?
 """
 _KILL: Final = f"""
@@ -161,6 +161,7 @@ def add_forgotten(store: Store, numbers: Mapping[int, int]) -> None:
 
 def note_sending(store: Store, ids: Sequence[int], at: float) -> None:
     """Note rows that are about to be posted."""
+    store.passed(at)
     record, new = store.sending.note(ids, at)
     store.afterwards.append(lambda: store.sending.keep(record, new))
 

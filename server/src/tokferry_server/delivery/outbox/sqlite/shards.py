@@ -95,6 +95,8 @@ async def _drain(shard: SqliteOutbox, into: SqliteOutbox, adopted: Adopted) -> N
             ids = [row.values[0] for row in rows]
             await shard.writer.submit(Kind.HOLD, partial(remove, table=table, ids=ids))
             rows = await shard.writer.submit(Kind.READ, partial(export, table=table))
+    latest = await shard.latest()
+    await into.writer.submit(Kind.WRITE, lambda store: store.passed(latest))
     totals = await shard.writer.submit(Kind.READ, export_forgotten)
     await into.writer.submit(Kind.WRITE, partial(absorb_forgotten, totals=totals))
     await shard.writer.submit(Kind.HOLD, remove_forgotten)

@@ -16,6 +16,7 @@ from tokferry_server.delivery.outbox.sqlite.sending import Sending
 from tokferry_server.delivery.outbox.sqlite.space import Space
 
 _PAGE_BYTES: Final = 4096
+_TIME_EVERY_S: Final = 60.0
 
 Clock = Callable[[], float]
 
@@ -45,7 +46,9 @@ class Store:
         self.before_reschedule = failpoint("outbox.before_reschedule")
         self.before_kill = failpoint("outbox.before_kill")
         self.in_replay = failpoint("outbox.in_replay")
-        (self._next_id,) = self.db.execute("SELECT next_id FROM meta").fetchone()
+        meta = self.db.execute("SELECT next_id, latest FROM meta").fetchone()
+        self._next_id, self.latest = meta
+        self._written = self.latest
 
     def new_ids(self, number: int) -> range:
         """Give ids that no row ever had; part of the current transaction."""
@@ -53,6 +56,16 @@ class Store:
         self._next_id += number
         self.db.execute("UPDATE meta SET next_id = ?", (self._next_id,))
         return range(first, self._next_id)
+
+    def passed(self, at: float) -> None:
+        """Note a time that has passed."""
+        self.latest = max(self.latest, at)
+
+    def write_time(self) -> None:
+        """Write what time has passed, once a minute; before a commit."""
+        if self.latest - self._written >= _TIME_EVERY_S:
+            self.db.execute("UPDATE meta SET latest = ?", (self.latest,))
+            self._written = self.latest
 
     def reusable(self) -> int:
         """Give the bytes inside the file that nothing uses."""
