@@ -152,9 +152,8 @@ def test_what_is_not_set_has_the_defaults_of_the_mapping() -> None:
 
 
 def test_a_preview_needs_no_settings() -> None:
-    assert preview_connection().mapping == Connection(
-        name="default", pixel_id="PREVIEW"
-    )
+    given = connection_from_mapping({"pixel_id": "PREVIEW"}, "default")
+    assert preview_connection() == given
 
 
 def test_printed_settings_load_as_the_same_settings(tmp_path: Path) -> None:

@@ -16,9 +16,6 @@ from tokferry_server.settings.file_table import File
 from tokferry_server.settings.model import ConnectionSettings, Settings
 from tokferry_server.settings.problems import Problem, SettingsError
 
-PREVIEW_PIXEL = "PREVIEW"
-"""Stands in for the pixel id when nothing is sent and no settings are given."""
-
 _Model = TypeVar("_Model", bound=BaseModel)
 _TOML_PLACE = re.compile(r" \(at (.*)\)$")
 
@@ -74,11 +71,6 @@ def connection_from_mapping(
     table = _checked(ConnectionTable, data, check_connection(data), None)
     own = table.model_dump(exclude_unset=True, exclude_none=True)
     return build_connection(name, table, Path(), [own])
-
-
-def preview_connection() -> ConnectionSettings:
-    """Give the connection that previews use without settings: all defaults, web."""
-    return connection_from_mapping({"pixel_id": PREVIEW_PIXEL}, "default")
 
 
 def _checked(
