@@ -1,11 +1,20 @@
 """A forwarder on a clock of its own, over a scripted poster or a real sandbox."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+import asyncio
+import contextlib
+import os
+import shutil
+import ssl
+import subprocess
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import uvloop
 
 from tokferry_server.delivery import (
     DeliveryResult,
@@ -17,6 +26,19 @@ from tokferry_server.delivery import (
 from tokferry_server.sandbox import Fault, Sandbox
 from tokferry_server.tiktok.answer import Answer
 from tokferry_server.tiktok.wire import Route
+
+ON_BOTH_LOOPS = ("test_transport", "test_in_flight")
+
+
+def pytest_asyncio_loop_factories(
+    item: pytest.Item,
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Let what is near the network run as the server runs, too: on uvloop."""
+    loops = {"asyncio": asyncio.new_event_loop}
+    if item.path.name.startswith(ON_BOTH_LOOPS):
+        loops["uvloop"] = uvloop.new_event_loop
+    return loops
+
 
 TOKEN = "a-made-up-token"
 ROUTE = Route(wire_format="events_2", event_source="web", event_source_id="C4MADEUP")
@@ -162,7 +184,7 @@ async def line() -> AsyncIterator[Line]:
             base_url=sandbox.url,
             user_agent="tokferry-tests/1",
             allow_loopback=True,
-            timeouts=Timeouts(connect=1, write=1, read=0.15, attempt=2),
+            timeouts=Timeouts(connect=1, write=1, read=0.3, attempt=2),
         ) as transport,
     ):
         sandbox._gate.validate = False
@@ -170,3 +192,100 @@ async def line() -> AsyncIterator[Line]:
             transport, clock=time.clock, sleep=time.sleep, random=time.random
         )
         yield Line(time, sandbox, transport, forwarder)
+
+
+Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Serve = Callable[..., Awaitable[str]]
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Give a function that starts a server of one's own making and gives its URL."""
+    servers: list[asyncio.Server] = []
+    calls: set[asyncio.Task[Any]] = set()
+
+    async def start(handle: Handle, tls: ssl.SSLContext | None = None) -> str:
+        async def one(
+            reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        ) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            calls.add(task)
+            with contextlib.suppress(OSError, asyncio.CancelledError):
+                await handle(reader, writer)
+            writer.close()
+
+        servers.append(await asyncio.start_server(one, "127.0.0.1", 0, ssl=tls))
+        port = servers[-1].sockets[0].getsockname()[1]
+        return f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
+
+    yield start
+    for server in servers:
+        server.close()
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+
+
+@pytest.fixture
+async def answering(serve: Serve) -> Callable[[bytes], Awaitable[str]]:
+    """Give a function that starts a server which gives every caller these bytes."""
+
+    async def start(answer: bytes) -> str:
+        async def give(
+            reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        ) -> None:
+            await reader.read(65536)
+            writer.write(answer)
+            await writer.drain()
+
+        return await serve(give)
+
+    return start
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """Contexts: a server that is called localhost, another one, one that knows only
+    TLS 1.1, and a client.
+    """
+
+    localhost: ssl.SSLContext
+    example: ssl.SSLContext
+    old: ssl.SSLContext
+    client: ssl.SSLContext
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    if shutil.which("openssl") is None and not os.environ.get("CI"):
+        pytest.skip("openssl makes the certificates: apt-get install openssl")
+    folder = tmp_path_factory.mktemp("certificates")
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    servers = []
+    for name in ("localhost", "example.com", "localhost"):
+        pair = _self_signed(folder, name)
+        servers.append(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        servers[-1].load_cert_chain(pair)
+        client.load_verify_locations(pair)
+    servers[-1].set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        servers[-1].maximum_version = ssl.TLSVersion.TLSv1_1
+    localhost, example, old = servers
+    return Certificates(localhost, example, old, client)
+
+
+def _self_signed(folder: Path, name: str) -> Path:
+    pair = folder / f"{name}.pem"
+    # fmt: off
+    subprocess.run([
+        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+        "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+        "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}",
+        "-keyout", str(pair), "-out", str(pair.with_suffix(".crt")),
+    ], check=True, capture_output=True)
+    # fmt: on
+    with pair.open("ab") as file:
+        file.write(pair.with_suffix(".crt").read_bytes())
+    return pair

@@ -11,6 +11,8 @@ from tokferry_server.tiktok.answer import Answer, Failure
 
 PATH = "/open_api/v1.3/event/track/"
 TOKEN = "a-made-up-token"
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 10\r\n"
+END = b'\r\n{"code":0}'
 
 
 def _body(event_id: int) -> bytes:
@@ -24,35 +26,78 @@ async def _post(transport: Transport, event_id: int, **more: Any) -> Answer:
     return await transport.post(PATH, TOKEN, _body(event_id), key="shop", **more)
 
 
-def _transport(sandbox: Sandbox, **settings: Any) -> Transport:
+def _transport(url: str, **settings: Any) -> Transport:
     return Transport(
-        base_url=sandbox.url,
+        base_url=url,
         user_agent="tokferry-tests/1",
         allow_loopback=True,
         **settings,
     )
 
 
-async def test_after_a_thousand_cancelled_calls_the_next_hundred_succeed() -> None:
+async def _abandon(transport: Transport, calls: int) -> None:
+    """Begin calls, fifty at a time, and cancel them or let them run out of patience."""
+    ended: list[object] = []
+    for begin in range(0, calls, 50):
+        tasks = [
+            asyncio.create_task(
+                _post(transport, event_id, patience=0.006 if event_id % 2 else None)
+            )
+            for event_id in range(begin, begin + 50)
+        ]
+        await asyncio.sleep(0.004 + begin % 3 * 0.004)
+        for task in tasks:
+            task.cancel()
+        ended += await asyncio.gather(*tasks, return_exceptions=True)
+    assert any(isinstance(one, asyncio.CancelledError) for one in ended)
+    late = Answer(failure=Failure.QUEUE), Answer(failure=Failure.READ_TIMEOUT)
+    assert set(late) <= {one for one in ended if isinstance(one, Answer)}
+
+
+async def test_after_a_thousand_calls_given_up_the_next_hundred_succeed() -> None:
     slow = Fault(reply="handle", delay=0.01, times=None, every=2)
     async with (
         Sandbox(token=TOKEN, validate=False, faults=[slow]) as sandbox,
-        _transport(sandbox, max_in_flight=8) as transport,
+        _transport(sandbox.url, max_in_flight=8) as transport,
     ):
-        for begin in range(0, 1000, 50):
-            tasks = [
-                asyncio.create_task(_post(transport, event_id))
-                for event_id in range(begin, begin + 50)
-            ]
-            await asyncio.sleep(0.004 + begin % 3 * 0.004)
-            for task in tasks:
-                task.cancel()
-            ended = await asyncio.gather(*tasks, return_exceptions=True)
-            assert any(isinstance(one, asyncio.CancelledError) for one in ended)
+        await _abandon(transport, 1000)
         answers = await asyncio.gather(
             *[_post(transport, event_id) for event_id in range(100)]
         )
     assert {answer.code for answer in answers} == {0}
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize("tls", [False, True])
+async def test_after_five_thousand_calls_given_up_the_next_hundred_succeed(
+    serve: Any, certificates: Any, tls: bool
+) -> None:
+    connections, now, most = [0], [0], [0]
+
+    async def answer(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        connections[0] += 1
+        now[0] += 1
+        most[0] = max(*most, *now)
+        count = 0
+        while count < 50 and await reader.read(65536):
+            count += 1
+            await asyncio.sleep(count % 3 * 0.005)
+            writer.write(OK + (b"Connection: close\r\n" if count == 50 else b"") + END)
+        now[0] -= 1
+
+    url = await serve(answer, certificates.localhost if tls else None)
+    async with _transport(
+        url, max_in_flight=8, ssl_context=certificates.client
+    ) as transport:
+        await _abandon(transport, 5000)
+        answers = await asyncio.gather(
+            *[_post(transport, event_id) for event_id in range(100)]
+        )
+    assert {answer.code for answer in answers} == {0}
+    assert most[0] <= 9  # one may still be closing
+    assert connections[0] > 10  # some were made under way
 
 
 async def test_a_cancelled_callers_request_is_answered_all_the_same(
@@ -72,7 +117,7 @@ async def test_a_cancelled_callers_request_is_answered_all_the_same(
 async def test_who_is_cancelled_before_his_turn_has_sent_nothing() -> None:
     slow = Fault(reply="handle", delay=0.1)
     async with Sandbox(token=TOKEN, validate=False, faults=[slow]) as sandbox:
-        async with _transport(sandbox, max_in_flight=1) as transport:
+        async with _transport(sandbox.url, max_in_flight=1) as transport:
             first = asyncio.create_task(_post(transport, 1))
             await asyncio.sleep(0.02)
             second = asyncio.create_task(_post(transport, 2))
@@ -94,7 +139,7 @@ async def test_patience_ends_the_wait_but_not_the_request(line: Any) -> None:
 async def test_patience_that_ends_before_the_turn_is_a_certain_failure() -> None:
     slow = Fault(reply="handle", delay=0.2)
     async with Sandbox(token=TOKEN, validate=False, faults=[slow]) as sandbox:
-        async with _transport(sandbox, max_in_flight=1) as transport:
+        async with _transport(sandbox.url, max_in_flight=1) as transport:
             first = asyncio.create_task(_post(transport, 1))
             await asyncio.sleep(0.02)
             second = await _post(transport, 2, patience=0.05)
@@ -115,7 +160,7 @@ async def test_no_more_requests_at_once_than_allowed_for_each_key() -> None:
     slow = Fault(reply="handle", delay=1, times=None)
     async with (
         Sandbox(token=TOKEN, validate=False, faults=[slow], sleep=sleep) as sandbox,
-        _transport(sandbox, max_in_flight=3) as transport,
+        _transport(sandbox.url, max_in_flight=3) as transport,
     ):
         await asyncio.gather(*[_post(transport, index) for index in range(12)])
         assert most[0] == 3
@@ -138,7 +183,7 @@ async def test_an_attempt_that_times_out_leaves_the_next_one_alone() -> None:
     limits = Timeouts(connect=1, write=1, read=2, attempt=0.5)
     async with (
         Sandbox(token=TOKEN, validate=False, faults=[late]) as sandbox,
-        _transport(sandbox, timeouts=limits, max_in_flight=20) as transport,
+        _transport(sandbox.url, timeouts=limits, max_in_flight=20) as transport,
     ):
         answers = await asyncio.gather(*[_post(transport, n) for n in range(8)])
         assert {answer.failure for answer in answers} == {Failure.READ_TIMEOUT}

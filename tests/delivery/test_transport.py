@@ -2,14 +2,14 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 import pytest
 
 from tokferry_server.delivery import Timeouts, Transport
-from tokferry_server.delivery.transport import failure_of
+from tokferry_server.delivery.transport.failures import failure_of
 from tokferry_server.sandbox import Fault
 from tokferry_server.tiktok.answer import Answer, Failure
 
@@ -19,7 +19,7 @@ BODY = (
     b'"event_time":1795000000,"event_id":"a"}]}'
 )
 TOKEN = "a-made-up-token"
-Serve = Callable[[bytes], Awaitable[str]]
+Answering = Callable[[bytes], Awaitable[str]]
 
 
 def _transport(url: str, **settings: Any) -> Transport:
@@ -31,29 +31,6 @@ def _transport(url: str, **settings: Any) -> Transport:
 
 async def _post(transport: Transport, **more: Any) -> Answer:
     return await transport.post(PATH, TOKEN, BODY, key="shop", **more)
-
-
-@pytest.fixture
-async def serve() -> AsyncIterator[Serve]:
-    """Give a function that starts a server which gives every caller these bytes."""
-    servers: list[asyncio.Server] = []
-
-    async def start(answer: bytes) -> str:
-        async def give(
-            reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-        ) -> None:
-            await reader.read(65536)
-            writer.write(answer)
-            await writer.drain()
-            writer.close()
-
-        servers.append(await asyncio.start_server(give, "127.0.0.1", 0))
-        port = servers[-1].sockets[0].getsockname()[1]
-        return f"http://127.0.0.1:{port}"
-
-    yield start
-    for server in servers:
-        server.close()
 
 
 @pytest.mark.parametrize(
@@ -139,8 +116,10 @@ async def test_an_endless_answer_is_cut() -> None:
     "answer",
     [b"", b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"],
 )
-async def test_no_http_at_all_is_a_lost_connection(serve: Serve, answer: bytes) -> None:
-    async with _transport(await serve(answer)) as transport:
+async def test_no_http_at_all_is_a_lost_connection(
+    answering: Answering, answer: bytes
+) -> None:
+    async with _transport(await answering(answer)) as transport:
         assert (await _post(transport)).failure is Failure.RESET
 
 
@@ -167,18 +146,18 @@ async def test_an_answer_that_trickles_ends_with_the_attempt() -> None:
     assert answer == Answer(http_status=200, failure=Failure.READ_TIMEOUT)
 
 
-async def test_redirects_are_not_followed(line: Any, serve: Serve) -> None:
+async def test_redirects_are_not_followed(line: Any, answering: Answering) -> None:
     to = f"Location: {line.sandbox.url}{PATH}\r\n"
     head = "HTTP/1.1 307 Temporary Redirect\r\nContent-Length: 0\r\n"
-    async with _transport(await serve(f"{head}{to}\r\n".encode())) as transport:
+    async with _transport(await answering(f"{head}{to}\r\n".encode())) as transport:
         assert (await _post(transport)).http_status == 307
     assert line.sandbox.counts.requests == 0
 
 
 async def test_proxies_of_the_environment_are_not_used(
-    line: Any, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    line: Any, answering: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proxy = await serve(b"HTTP/1.1 500 Proxy\r\nContent-Length: 0\r\n\r\n")
+    proxy = await answering(b"HTTP/1.1 500 Proxy\r\nContent-Length: 0\r\n\r\n")
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, proxy)
     async with _transport(line.sandbox.url) as transport:

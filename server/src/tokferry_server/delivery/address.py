@@ -13,12 +13,16 @@ TIKTOK_HOST: Final = "business-api.tiktok.com"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseUrl:
-    """A base URL that was found good; ``text`` has no slash at its end."""
+    """A base URL that was found good; ``text`` has no slash at its end.
+
+    ``loopback``: it is on this very machine, and requests may go nowhere else.
+    """
 
     text: str
     host: str
     port: int
     secure: bool
+    loopback: bool
 
 
 def check_base_url(
@@ -43,7 +47,7 @@ def check_base_url(
     if parts.path not in ("", "/") or "?" in url or "#" in url or not url.isprintable():
         raise ValueError("base_url: must end after the host, without path or query")
     if allow_loopback and _is_loopback(host):
-        return _base_url(parts.scheme, host, port)
+        return _base_url(parts.scheme, host, port, loopback=True)
     if _is_loopback(host):
         raise ValueError(f"base_url: {host} needs allow_loopback = true")
     if parts.scheme != "https":
@@ -53,10 +57,10 @@ def check_base_url(
             f"base_url: host {host} is neither {TIKTOK_HOST} nor among the allowed"
             " hosts; add it there if it is meant"
         )
-    return _base_url(parts.scheme, host, port)
+    return _base_url(parts.scheme, host, port, loopback=False)
 
 
-def _base_url(scheme: str, host: str, port: int | None) -> BaseUrl:
+def _base_url(scheme: str, host: str, port: int | None, *, loopback: bool) -> BaseUrl:
     secure = scheme == "https"
     bracketed = f"[{host}]" if ":" in host else host
     return BaseUrl(
@@ -64,6 +68,7 @@ def _base_url(scheme: str, host: str, port: int | None) -> BaseUrl:
         host=host,
         port=port or (443 if secure else 80),
         secure=secure,
+        loopback=loopback,
     )
 
 

@@ -23,6 +23,7 @@ class Failure(StrEnum):
     CONNECT = "connect"
     TLS = "tls"
     CERTIFICATE = "certificate"
+    FORBIDDEN_ADDRESS = "forbidden_address"
     POOL = "pool"
     QUEUE = "queue"
     LOCAL_PROTOCOL = "local_protocol"
