@@ -111,6 +111,7 @@ async def test_delivered_rows_are_not_sent_again_while_they_cannot_be_removed(
     disk: Path,
 ) -> None:
     box = await SqliteOutbox.open(disk / "box", caps=OPEN_CAPS, clock=Clock())
+    assert await box.has_room()
     await fill(box)
     claimed = await box.claim("shop", 400, START)
     filler = fill_rest(disk)
@@ -126,8 +127,10 @@ async def test_delivered_rows_are_not_sent_again_while_they_cannot_be_removed(
     assert not {one.id for one in more} & set(ids)
     with pytest.raises(OutboxFullError):
         await box.put([row("new")])
+    assert not await box.has_room()
     filler.unlink(missing_ok=True)
     await accepted_again(box)
+    assert await box.has_room()
     assert (await box.stats())["shop"].pending < pending - 300
     await box.close()
 

@@ -114,6 +114,7 @@ async def assembled(
             tracer_provider=tracer_provider,
             reflection=reflection,
             share_port=seat.of > 1,
+            has_room=durable.outbox.has_room if durable else None,
         )
         admin = AdminServer(
             AdminService(

@@ -3,11 +3,9 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import Any
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
+from grpc_health.v1 import health_pb2
 from opentelemetry import trace
 
 from tokferry.v1 import forwarding_service_pb2
@@ -15,6 +13,7 @@ from tokferry.v1.forwarding_service_pb2_grpc import (
     add_ForwardingServiceServicer_to_server,
 )
 from tokferry_server.rpc.guard import Guard
+from tokferry_server.rpc.health import HasRoom, Health
 from tokferry_server.rpc.limits import MAX_MESSAGE_BYTES
 from tokferry_server.rpc.service import ForwardingService
 from tokferry_server.telemetry.tracing import TracingInterceptor
@@ -59,7 +58,7 @@ class Server:
     With ``share_port`` other processes may listen on the same port.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the parts it is made of
         self,
         service: ForwardingService,
         *,
@@ -67,16 +66,17 @@ class Server:
         tracer_provider: trace.TracerProvider | None = None,
         reflection: bool = False,
         share_port: bool = False,
+        has_room: HasRoom | None = None,
     ) -> None:
         self._draining = draining
-        self._health = HealthServicer()
+        self._health = Health((SERVICE,), has_room)
         self._server = grpc.aio.server(
             interceptors=[TracingInterceptor(tracer_provider), Guard(draining)],
             options=(*OPTIONS, ("grpc.so_reuseport", int(share_port))),
             maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS,
         )
         add_ForwardingServiceServicer_to_server(service, self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._health.add_to(self._server)
         if reflection:
             _add_reflection(self._server)
 
@@ -91,7 +91,7 @@ class Server:
         except RuntimeError:
             raise OSError(f"cannot listen on {listen}: is it in use?") from None
         await self._server.start()
-        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        await self._health.begin()
         return port
 
     async def drain(self, *, notice_seconds: float = 0.0) -> None:
@@ -99,7 +99,7 @@ class Server:
 
         ``notice_seconds`` is how long load balancers have to look elsewhere.
         """
-        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._health.end()
         await asyncio.sleep(notice_seconds)
         self._draining.set()
         await self._server.stop(DRAIN_GRACE_SECONDS)
@@ -108,10 +108,6 @@ class Server:
         """Return when the server has stopped."""
         with contextlib.suppress(asyncio.CancelledError):
             await self._server.wait_for_termination()
-
-    async def _set_health(self, status: Any) -> None:
-        for name in ("", SERVICE):
-            await self._health.set(name, status)
 
 
 def _add_reflection(server: grpc.aio.Server) -> None:

@@ -388,6 +388,10 @@ class InspectableOutbox(Outbox, Protocol):
         """
         ...
 
+    async def has_room(self) -> bool:
+        """Say whether the disk has room: while it has none, nothing is accepted."""
+        ...
+
     async def dead_groups(self, chosen: DeadFilter) -> list[DeadGroup]:
         """Count dead letters by connection, reason and code."""
         ...

@@ -193,6 +193,10 @@ class SqliteOutbox:
         work = partial(report.balance, label=label)
         return await self.writer.submit(Kind.READ, work)
 
+    async def has_room(self) -> bool:
+        """Say whether the disk has room for more; a broken outbox raises."""
+        return await self.writer.submit(Kind.READ, lambda store: store.space.has_room())
+
     async def prune(self) -> None:
         """Delete what is past its time now; it happens by itself, but later."""
         while await self.writer.submit(Kind.WRITE, forget):

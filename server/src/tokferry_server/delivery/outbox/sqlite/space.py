@@ -14,6 +14,7 @@ _LOG_SHARE: Final = 4
 _PAGE_BYTES: Final = 4_096
 MOST_BALLAST: Final = 64 * 2**20
 _BALLAST_SHARE: Final = 8
+_MARGIN_SHARE: Final = 8
 
 
 class Space:
@@ -54,6 +55,10 @@ class Space:
                 f"({own >> 20} MiB, {free >> 20} MiB free): make room on the disk, "
                 "or wait until more is delivered"
             )
+
+    def has_room(self) -> bool:
+        """Say whether a little room is left beside the ballast."""
+        return not self.short and self._free() >= self._wanted // _MARGIN_SHARE
 
     def give_up_ballast(self) -> None:
         """Free the ballast: the disk is full."""
