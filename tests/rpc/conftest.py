@@ -47,6 +47,9 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             *,
             sandbox: dict[str, Any] | None = None,
             outbox: dict[str, Any] | None = None,
+            server: dict[str, Any] | None = None,
+            client: dict[str, Any] | None = None,
+            reflection: bool = False,
             **settings: Any,
         ) -> Running:
             running = await stack.enter_async_context(
@@ -67,17 +70,18 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
                         "tokenless": {"pixel_id": PIXEL},
                     },
                     **({} if outbox is None else {"outbox": outbox}),
+                    **({} if server is None else {"server": server}),
                 },
                 folder=tmp_path,
             )
             service = await stack.enter_async_context(
-                assembled(loaded, tracer_provider=provider)
+                assembled(loaded, tracer_provider=provider, reflection=reflection)
             )
-            server = service.server
-            port = await server.start("127.0.0.1:0")
-            stack.push_async_callback(server.drain)
-            target = f"127.0.0.1:{port}"
-            client = await stack.enter_async_context(AsyncClient(target))
-            return Running(client, running, spans, service, server, target)
+            port = await service.server.start("127.0.0.1:0")
+            stack.push_async_callback(service.server.drain)
+            target = f"localhost:{port}" if server else f"127.0.0.1:{port}"
+            caller = AsyncClient(target, **(client or {}))
+            await stack.enter_async_context(caller)
+            return Running(caller, running, spans, service, service.server, target)
 
         yield start_with

@@ -84,7 +84,7 @@ async def test_a_signal_ends_it_after_the_calls_under_way(
     ("arguments", "text"),
     [
         (("--settings", "missing.toml"), "missing.toml"),
-        (("--settings", "SETTINGS", "--listen", "0.0.0.0:0"), "not a loopback address"),
+        (("--settings", "SETTINGS", "--listen", "0.0.0.0:0"), "[server.tls]"),
     ],
 )
 async def test_what_cannot_be_served_is_said_without_a_traceback(

@@ -217,12 +217,64 @@ def test_an_address_of_tiktok_that_leaks_or_misleads_is_refused(
         ("0.0.0.0:50051", "[server.tls]"),
         ("[::]:50051", "[server.tls]"),
         ("192.0.2.1:50051", "[server.tls]"),
+        ("192.0.2.1:50051", "[[server.principals]]"),
     ],
 )
 def test_an_address_to_listen_at_must_be_whole_and_safe(
     listen: str, words: str
 ) -> None:
     assert words in problems_of_file(server={"listen": listen})["server.listen"]
+
+
+TLS = {"tls": {"certificate": "a.pem", "key": "b.pem"}}
+KNOWN = {
+    "principals": [
+        {
+            "name": "orders",
+            "tokens": [{"env": "ORDERS_TOKEN"}],
+            "connections": ["*"],
+            "rights": ["forward"],
+        }
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("server", "missing"),
+    [
+        ({}, ("[server.tls]", "[[server.principals]]")),
+        (TLS, ("[[server.principals]]",)),
+        ({"allow_plaintext": True}, ("[[server.principals]]",)),
+        ({**TLS, "principals": []}, ("[[server.principals]]",)),
+        (KNOWN, ("[server.tls]",)),
+        ({"allow_anonymous": True}, ("[server.tls]",)),
+        ({**TLS, **KNOWN}, ()),
+        ({"allow_plaintext": True, **KNOWN}, ()),
+        ({**TLS, "allow_anonymous": True}, ()),
+        ({"allow_plaintext": True, "allow_anonymous": True}, ()),
+    ],
+)
+def test_other_machines_may_call_only_in_cipher_and_when_known_unless_it_is_meant(
+    server: dict[str, Any], missing: tuple[str, ...]
+) -> None:
+    server = {"listen": "192.0.2.1:50051", **server}
+    problems = problems_of_file(server=server, colour="a mistake in any case")
+    told = problems.get("server.listen", "")
+    assert set(problems) <= {"server.listen", "colour"}
+    for part in ("[server.tls]", "[[server.principals]]"):
+        assert (part in told) == (part in missing)
+
+
+@pytest.mark.parametrize("name", ["orders", "CN=", "cn=orders", "IP:192.0.2.1"])
+def test_a_certificates_name_says_of_which_kind_it_is(name: str) -> None:
+    principal = {"name": "a", "connections": ["*"], "rights": ["forward"]}
+    problems = problems_of_file(
+        server={
+            "principals": [{**principal, "certificate": name}],
+            "tls": {**TLS["tls"], "client_ca": "ca.pem"},
+        }
+    )
+    assert "what kind of name" in problems["server.principals[0].certificate"]
 
 
 def test_a_principal_must_be_known_by_one_thing_and_may_do_known_things() -> None:
@@ -233,10 +285,11 @@ def test_a_principal_must_be_known_by_one_thing_and_may_do_known_things() -> Non
                 {"name": "a", "connections": ["shopp"], "rights": ["forwrad"]},
                 {
                     "name": "a",
-                    "token": token,
+                    "tokens": [token],
                     "certificate": "CN=a",
                     "connections": [],
-                    "rights": ["admin", "admin"],
+                    "rights": ["transform", "transform"],
+                    "streams": 0,
                 },
             ],
             "tls": {"certificate": "server.pem"},
@@ -250,6 +303,7 @@ def test_a_principal_must_be_known_by_one_thing_and_may_do_known_things() -> Non
     assert "there twice" in problems[f"{second}.name"]
     assert "at least one" in problems[f"{second}.connections"]
     assert "twice" in problems[f"{second}.rights"]
+    assert problems[f"{second}.streams"] == "must be at least 1"
     assert "client_ca" in problems[f"{second}.certificate"]
     assert "is required" in problems["server.tls.key"]
 
@@ -271,10 +325,6 @@ def test_connections_of_one_developer_app_share_one_rate() -> None:
     ("tables", "key"),
     [
         ({"outbox": {"key_file": "key"}}, "outbox.key_file"),
-        (
-            {"server": {"tls": {"certificate": "a.pem", "key": "b.pem"}}},
-            "server.tls",
-        ),
     ],
 )
 def test_what_this_version_cannot_do_is_refused_and_not_passed_over(

@@ -31,17 +31,66 @@ in the file itself, and the file that holds it is read again when it changes.
 MEANINGS = {
     "server": "Says where the service listens, and for whom.",
     "server.tls": "Names the files of TLS, in PEM form.",
-    "server.principals": "Names the callers, and what each may do.",
+    "server.principals": (
+        "Names the callers, and what each may do. Without any, whoever reaches the "
+        "port may call everything."
+    ),
     "outbox": "Says where accepted events wait. With this table they outlive a crash.",
     "outbox.path": "Names the file of the outbox.",
     "outbox.max_rows": "Holds the most events that may wait in the outbox.",
     "outbox.max_bytes": "Holds the most bytes that waiting events may take.",
     "tiktok": "Says where TikTok is.",
     "connections": "Holds the connections, each under its name.",
-    "server.listen": "Holds address and port; port 0 takes a free one. Only loopback.",
+    "server.listen": (
+        "Holds address and port; port 0 takes a free one. One that other machines can "
+        "reach takes `[server.tls]` and `[[server.principals]]`."
+    ),
     "server.workers": (
         "Counts the processes that share the port and the work; see "
         "[operations](operations.md#more-than-one-worker)."
+    ),
+    "server.allow_plaintext": (
+        "Says whether other machines may call in clear text. Only behind a proxy that "
+        "has TLS."
+    ),
+    "server.allow_anonymous": (
+        "Says whether anyone who reaches the port may call everything, if there are no "
+        "principals."
+    ),
+    "server.memory_limit": (
+        "Holds the bytes of memory that the service may take; calls are refused from "
+        "80 % of it on. Default: the limit of its control group, if that has one."
+    ),
+    "server.tls.certificate": (
+        "Names the file of the certificate, followed by those between it and the root."
+    ),
+    "server.tls.key": "Names the file of the certificate's private key.",
+    "server.tls.client_ca": (
+        "Names the file of the authorities whose client certificates count. With it "
+        "every caller must show a certificate. Default: none; callers need none."
+    ),
+    "server.principals[].name": "Names the caller, in logs and in what it is told.",
+    "server.principals[].tokens": (
+        "Says where the caller's bearer tokens are: each at least 16 characters, two "
+        "while one takes the place of the other. Required, unless `certificate` is set."
+    ),
+    "server.principals[].certificate": (
+        "Holds the name in the caller's certificate: `DNS:` or `URI:` and an "
+        "alternative name, or `CN=` and the common name."
+    ),
+    "server.principals[].connections": (
+        'Names the connections that the caller may use; `["*"]` are all.'
+    ),
+    "server.principals[].rights": (
+        "Names what the caller may do. `transform`: Transform and DescribeConnection. "
+        "`forward`: Forward, ForwardStream and DescribeConnection."
+    ),
+    "server.principals[].events_per_second": (
+        "Holds how many events a second the caller may send; in excess, calls are "
+        "refused and streams held back. Default: no limit."
+    ),
+    "server.principals[].streams": (
+        "Holds how many streams the caller may have open at once. Default: no limit."
     ),
     "server.state_dir": "Names the folder for what the server keeps.",
     "tiktok.base_url": "Says where TikTok is: https, or this machine if allowed.",
@@ -164,7 +213,7 @@ def _default(key: str, field: FieldInfo) -> str:
     if "[]" not in key:
         found = _defaults()
         for part in key.split("."):
-            found = found.get(part)
+            found = found.get(part) if isinstance(found, dict) else None
     if found is not None and found != {}:
         return code(json.dumps(found))
     said = _DEFAULT.search(_comment(key))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+import grpc
 from opentelemetry import trace
 
 from tokferry_server.delivery.durable.connection import WorkerConnection
@@ -19,17 +20,22 @@ from tokferry_server.delivery.outbox.sqlite import SqliteOutbox, adopt_all
 from tokferry_server.delivery.pace import AppPace, PacedPoster, TokenBucket
 from tokferry_server.delivery.poster import Timeouts
 from tokferry_server.delivery.transport import Transport
+from tokferry_server.rpc.access import Access
 from tokferry_server.rpc.admin import AdminService
 from tokferry_server.rpc.admin_estate import caps_of, estate_of, pauses_of
 from tokferry_server.rpc.admin_server import AdminServer, admin_socket
+from tokferry_server.rpc.admission import Admission
+from tokferry_server.rpc.body_memory import BodyMemory, memory_limit
 from tokferry_server.rpc.connections import Connections
 from tokferry_server.rpc.dispatch import Dispatch
 from tokferry_server.rpc.server import Server
 from tokferry_server.rpc.service import ForwardingService
+from tokferry_server.rpc.tls import Certificates
 from tokferry_server.settings import (
     ConnectionSettings,
     OutboxSettings,
     Seat,
+    ServerSettings,
     Settings,
     TikTokSettings,
 )
@@ -88,7 +94,9 @@ async def assembled(
     ``seat`` says which worker of a service it is; ``settings`` are the whole service's.
 
     Raises:
+        OSError: the files of TLS cannot be used.
         OutboxError: the outbox cannot be opened.
+        SecretError: a principal's token cannot be used.
     """
     seat = seat or Seat()
     settings = seat.share(settings)
@@ -111,6 +119,8 @@ async def assembled(
                 connections=lines.connections, dispatch=dispatch, draining=draining
             ),
             draining=draining,
+            admission=_admission(settings.server, seat),
+            credentials=_credentials(settings.server),
             tracer_provider=tracer_provider,
             reflection=reflection,
             share_port=seat.of > 1,
@@ -131,6 +141,18 @@ async def assembled(
         )
         stack.push_async_callback(admin.stop)
         yield Assembled(server, admin, durable)
+
+
+def _admission(server: ServerSettings, seat: Seat) -> Admission:
+    of_group = memory_limit()
+    return Admission(
+        Access(server.principals) if server.principals else None,
+        BodyMemory(limit=server.memory_limit or (of_group and of_group // seat.of)),
+    )
+
+
+def _credentials(server: ServerSettings) -> grpc.ServerCredentials | None:
+    return None if server.tls is None else Certificates(server.tls).credentials()
 
 
 async def _lines(

@@ -38,7 +38,9 @@ async def reached(target: Target) -> AsyncIterator[AsyncClient]:
         async with AsyncClient(target.address, tls=target.tls) as client:
             yield client
         return
-    settings = target.local
+    # Nobody but this very process calls.
+    own = replace(target.local.server, principals=(), tls=None)
+    settings = replace(target.local, server=own)
     if target.mode != "durable":
         # The outbox may be another process's, and nothing is stored here.
         settings = replace(settings, outbox=None)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from asyncio import Future
     from signal import Signals
 
-    from tokferry_server.settings import Seat, Settings
+    from tokferry_server.settings import Seat, ServerSettings, Settings
 
 NOTICE_SECONDS = 5.0
 """How long load balancers see NOT_SERVING before calls are refused."""
@@ -45,11 +45,16 @@ def serve(
     """
     from tokferry_server.cli.supervisor import supervise
     from tokferry_server.delivery.outbox.interface import OutboxBrokenError, OutboxError
-    from tokferry_server.settings import Seat, SettingsError, load_settings
+    from tokferry_server.settings import (
+        Seat,
+        SecretError,
+        SettingsError,
+        load_settings,
+    )
 
     try:
         loaded = load_settings(settings)
-        address = checked_address(listen or loaded.server.listen)
+        address = checked_address(listen or loaded.server.listen, loaded.server)
         seat = Seat(worker or 0, workers or loaded.server.workers)
         supervises = worker is None and seat.of > 1
         if not supervises:
@@ -71,30 +76,27 @@ def serve(
     except OutboxBrokenError as error:
         typer.echo(f"tokferry serve: {error}", err=True)
         raise typer.Exit(BROKEN) from None
-    except (OSError, OutboxError) as error:
+    except (OSError, OutboxError, SecretError) as error:
         typer.echo(f"tokferry serve: {error}", err=True)
         raise typer.Exit(2) from None
     raise typer.Exit(status)
 
 
-def checked_address(listen: str) -> str:
-    """Give ``host:port`` if it is a loopback address.
+def checked_address(listen: str, server: "ServerSettings") -> str:
+    """Give ``host:port`` if the settings guard it well enough.
 
     Raises:
-        ValueError: Calls would travel in clear text.
+        ValueError: other machines could call in clear text, or without being known.
     """
-    import ipaddress
+    from tokferry_server.settings.addresses import unguarded
 
-    host = listen.rpartition(":")[0].strip("[]")
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise ValueError(
-            f"{listen} is not a loopback address, and this version has no TLS: "
-            "listen on 127.0.0.1 behind a proxy that has"
-        )
+    problem = unguarded(
+        listen,
+        encrypted=server.tls is not None or server.allow_plaintext,
+        known=bool(server.principals) or server.allow_anonymous,
+    )
+    if problem is not None:
+        raise ValueError(f"{listen} {problem}")
     return listen
 
 

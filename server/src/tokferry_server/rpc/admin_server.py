@@ -14,6 +14,8 @@ from opentelemetry import trace
 
 from tokferry.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
 from tokferry_server.rpc.admin import AdminService
+from tokferry_server.rpc.admission import Admission
+from tokferry_server.rpc.body_memory import BodyMemory
 from tokferry_server.rpc.guard import Guard
 from tokferry_server.rpc.limits import MAX_MESSAGE_BYTES
 from tokferry_server.settings.seat import found
@@ -63,6 +65,7 @@ class AdminServer:
             interceptors=[
                 TracingInterceptor(self._tracer_provider),
                 Guard(asyncio.Event()),
+                Admission(None, BodyMemory()),
             ],
             options=_OPTIONS,
         )

@@ -22,6 +22,7 @@ from tokferry.v1 import (
     StreamTotals,
 )
 from tokferry_server.rpc import forwarding, limits
+from tokferry_server.rpc.caller import calling
 from tokferry_server.rpc.dispatch import Dispatch, Errand
 from tokferry_server.rpc.errors import CallError, Violation, invalid
 from tokferry_server.rpc.forwarding import Prepared
@@ -161,6 +162,7 @@ class ChunkStream:
 
     async def _read_chunk(self, requests: Requests) -> "_Read | None":
         await self._window.room()
+        await calling.get().quota.paid()
         share = await self._shared.memory.reserve(self._usual_size)
         try:
             request = await self._next(requests)
@@ -247,7 +249,8 @@ class ChunkStream:
     async def _prepare(self, read: "_Read", errand: Errand) -> list[Prepared]:
         async with self._shared.mapping:
             batches = read_chunk(read.chunk.pop())
-            limits.check_event_count(batches, limits.FORWARD_EVENTS)
+            events = limits.check_event_count(batches, limits.FORWARD_EVENTS)
+            calling.get().quota.charge(events)
             return await self._shared.dispatch.prepare(batches, errand)
 
     async def _deliver(

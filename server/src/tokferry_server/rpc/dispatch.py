@@ -191,6 +191,7 @@ class Dispatch:
                 code=grpc.StatusCode.RESOURCE_EXHAUSTED,
                 reason=ErrorReason.ERROR_REASON_OUTBOX_FULL,
                 message=f"nothing was accepted: {error}",
+                quota=Violation("outbox", str(error)),
                 retry_after=FULL_RETRY_SECONDS,
             ) from None
         except OutboxBrokenError:

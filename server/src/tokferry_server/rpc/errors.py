@@ -28,7 +28,8 @@ class CallError(Exception):
     """Ends a call; the outermost interceptor turns it into the rich status.
 
     ``message`` and ``violations`` say what, where and what to do, without any value
-    of the input. ``retry_after`` is in seconds.
+    of the input. ``quota`` says whose limit is reached, and which. ``retry_after`` is
+    in seconds.
     """
 
     code: grpc.StatusCode
@@ -36,6 +37,7 @@ class CallError(Exception):
     message: str
     violations: tuple[Violation, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    quota: Violation | None = None
     retry_after: float | None = None
 
 
@@ -80,6 +82,14 @@ def _details(error: CallError) -> Iterable[Message]:
                     field=one.field, description=one.description
                 )
                 for one in error.violations
+            ]
+        )
+    if error.quota is not None:
+        yield error_details_pb2.QuotaFailure(
+            violations=[
+                error_details_pb2.QuotaFailure.Violation(
+                    subject=error.quota.field, description=error.quota.description
+                )
             ]
         )
     if error.retry_after is not None:

@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 class Guard(WrappingInterceptor):
     """Turns errors into rich statuses, and refuses new calls while draining.
 
+    Health can be asked for all the same: it says then that the server is stopping.
+
     An unforeseen exception becomes INTERNAL with an id: its own text could hold a
     caller's data and goes nowhere; the log has its type and where it was raised.
     """
+
+    wraps_all = True
 
     def __init__(self, draining: asyncio.Event) -> None:
         self._draining = draining
@@ -34,13 +38,13 @@ class Guard(WrappingInterceptor):
     def unary(
         self,
         call: Call,
-        details: grpc.HandlerCallDetails,  # noqa: ARG002  the base class's
+        details: grpc.HandlerCallDetails,
     ) -> Callable[[Any, Context], Awaitable[Any]]:
         """Give the call with its errors turned into statuses."""
 
         async def guarded(request: Any, context: Context) -> Any:
             try:
-                self._check_open()
+                self._check_open(details)
                 return await call(request, context)
             except BaseException as error:  # noqa: BLE001  # none may get past here
                 await _end(context, error)
@@ -50,13 +54,13 @@ class Guard(WrappingInterceptor):
     def stream(
         self,
         call: Call,
-        details: grpc.HandlerCallDetails,  # noqa: ARG002  the base class's
+        details: grpc.HandlerCallDetails,
     ) -> Callable[[Any, Context], AsyncIterator[Any]]:
         """Give the stream with its errors turned into statuses."""
 
         async def guarded(requests: Any, context: Context) -> AsyncIterator[Any]:
             try:
-                self._check_open()
+                self._check_open(details)
                 async for response in call(requests, context):
                     yield response
             except BaseException as error:  # noqa: BLE001  # none may get past here
@@ -64,8 +68,8 @@ class Guard(WrappingInterceptor):
 
         return guarded
 
-    def _check_open(self) -> None:
-        if self._draining.is_set():
+    def _check_open(self, details: grpc.HandlerCallDetails) -> None:
+        if self._draining.is_set() and not details.method.startswith("/grpc."):
             raise CallError(
                 code=grpc.StatusCode.UNAVAILABLE,
                 reason=ErrorReason.ERROR_REASON_DRAINING,

@@ -20,8 +20,8 @@ ANSWER_SECONDS = 0.1
 """What is kept of a deadline for the answer's own way back."""
 
 
-def check_event_count(batches: list[Batch | Malformed], limit: int) -> None:
-    """Refuse a request of more events than one call may carry.
+def check_event_count(batches: list[Batch | Malformed], limit: int) -> int:
+    """Count the events, and refuse more than one call may carry.
 
     Raises:
         CallError: INVALID_ARGUMENT, with the limit in its metadata.
@@ -36,6 +36,7 @@ def check_event_count(batches: list[Batch | Malformed], limit: int) -> None:
             message=f"{events} events in one call; send at most {limit}",
             metadata={"limit": str(limit), "events": str(events)},
         )
+    return events
 
 
 def budget(time_remaining: float | None) -> float:

@@ -12,6 +12,7 @@ from tokferry.v1 import forwarding_service_pb2
 from tokferry.v1.forwarding_service_pb2_grpc import (
     add_ForwardingServiceServicer_to_server,
 )
+from tokferry_server.rpc.admission import Admission
 from tokferry_server.rpc.guard import Guard
 from tokferry_server.rpc.health import HasRoom, Health
 from tokferry_server.rpc.limits import MAX_MESSAGE_BYTES
@@ -63,15 +64,22 @@ class Server:
         service: ForwardingService,
         *,
         draining: asyncio.Event,
+        admission: Admission,
+        credentials: grpc.ServerCredentials | None = None,
         tracer_provider: trace.TracerProvider | None = None,
         reflection: bool = False,
         share_port: bool = False,
         has_room: HasRoom | None = None,
     ) -> None:
         self._draining = draining
+        self._credentials = credentials
         self._health = Health((SERVICE,), has_room)
         self._server = grpc.aio.server(
-            interceptors=[TracingInterceptor(tracer_provider), Guard(draining)],
+            interceptors=[
+                TracingInterceptor(tracer_provider),
+                Guard(draining),
+                admission,
+            ],
             options=(*OPTIONS, ("grpc.so_reuseport", int(share_port))),
             maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS,
         )
@@ -81,13 +89,16 @@ class Server:
             _add_reflection(self._server)
 
     async def start(self, listen: str) -> int:
-        """Listen on ``host:port`` without TLS and give the port (0 takes a free one).
+        """Listen on ``host:port`` and give the port (0 takes a free one).
 
         Raises:
             OSError: if the address cannot be bound.
         """
         try:
-            port = self._server.add_insecure_port(listen)
+            if self._credentials is None:
+                port = self._server.add_insecure_port(listen)
+            else:
+                port = self._server.add_secure_port(listen, self._credentials)
         except RuntimeError:
             raise OSError(f"cannot listen on {listen}: is it in use?") from None
         await self._server.start()

@@ -26,6 +26,7 @@ from tokferry.v1 import (
 from tokferry.v1.forwarding_service_pb2_grpc import ForwardingServiceServicer
 from tokferry_server.mapping.transform import Transformer
 from tokferry_server.rpc import limits
+from tokferry_server.rpc.caller import calling
 from tokferry_server.rpc.chunk_stream import ChunkStream, Shared
 from tokferry_server.rpc.connections import Connections, with_test_code
 from tokferry_server.rpc.describe import describe
@@ -62,7 +63,7 @@ class ForwardingService(ForwardingServiceServicer):
         transformer = self._transformer(request)
         batches = read_batches(request)
         limit = limits.EXPLAIN_EVENTS if request.explain else limits.TRANSFORM_EVENTS
-        limits.check_event_count(batches, limit)
+        calling.get().quota.charge(limits.check_event_count(batches, limit))
         outcomes = await collect(transformer.transform(batches))
         wire = wire_format(transformer.connection.wire_format)
         results = (write_transform_result(outcome, wire) for outcome in outcomes)
@@ -86,7 +87,8 @@ class ForwardingService(ForwardingServiceServicer):
         )
         self._dispatch.check(errand)
         batches = read_batches(request)
-        limits.check_event_count(batches, limits.FORWARD_EVENTS)
+        events = limits.check_event_count(batches, limits.FORWARD_EVENTS)
+        calling.get().quota.charge(events)
         response = ForwardResponse(mode=errand.mode)
         await self._dispatch.run(batches, errand, response, deadline=started + budget)
         return response

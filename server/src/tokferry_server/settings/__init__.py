@@ -4,6 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from tokferry_server.settings.model import (
+    EVERY_CONNECTION,
+    RIGHTS,
     ConnectionSettings,
     OutboxSettings,
     Principal,
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "EVERY_CONNECTION",
+    "RIGHTS",
     "ConnectionSettings",
     "OutboxSettings",
     "Principal",

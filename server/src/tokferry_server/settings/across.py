@@ -9,18 +9,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from tokferry_server.mapping.custom.check import faults
-from tokferry_server.settings.addresses import is_loopback
+from tokferry_server.settings.addresses import unguarded
 from tokferry_server.settings.custom_mapping_table import (
     CustomMappingTable,
     build_mapping,
 )
 from tokferry_server.settings.errors import Place
+from tokferry_server.settings.model import EVERY_CONNECTION
 from tokferry_server.settings.problems import Problem, key_path, nearest
 
 NOT_YET: Mapping[str, Any] = {
     "outbox.key_file": None,
-    "server.principals": [],
-    "server.tls": None,
 }
 """Settings that this version cannot obey, and the one value that each may have."""
 
@@ -70,10 +69,14 @@ def app_key(connection: Mapping[str, Any]) -> str | None:
 
 def _check_listen(server: Mapping[str, Any], file: str | None) -> Found:
     listen = server.get("listen")
-    if not isinstance(listen, str) or "tls" in server:
+    if not isinstance(listen, str) or ":" not in listen:
         return
-    if ":" in listen and not is_loopback(listen.rpartition(":")[0].strip()):
-        text = "is open to other machines, which takes [server.tls]; or use 127.0.0.1"
+    text = unguarded(
+        listen,
+        encrypted="tls" in server or server.get("allow_plaintext") is True,
+        known=bool(server.get("principals")) or server.get("allow_anonymous") is True,
+    )
+    if text is not None:
         yield _found(file, ("server", "listen"), text)
 
 
@@ -88,8 +91,8 @@ def _check_principals(data: Mapping[str, Any], file: str | None) -> Found:
         if principal.get("name") in names:
             yield _found(file, (*place, "name"), "is there twice")
         names.add(str(principal.get("name")))
-        if ("token" in principal) == ("certificate" in principal):
-            text = "must be known by one thing: token, or certificate (its subject)"
+        if ("tokens" in principal) == ("certificate" in principal):
+            text = "must be known by one thing: tokens, or a name in its certificate"
             yield _found(file, place, text)
         if "certificate" in principal and "client_ca" not in _table(server, "tls"):
             text = "takes server.tls.client_ca, which says whose certificates count"
@@ -100,13 +103,16 @@ def _check_principals(data: Mapping[str, Any], file: str | None) -> Found:
 def _check_names(
     principal: Mapping[str, Any], known: tuple[str, ...], file: str | None, at: Place
 ) -> Found:
-    for index, name in enumerate(_list(principal, "connections")):
+    names = _list(principal, "connections")
+    if names == [EVERY_CONNECTION]:
+        return
+    for index, name in enumerate(names):
         if isinstance(name, str) and name not in known:
             place = (*at, "connections", index)
             problem = Problem(
                 file=file,
                 key=key_path(place),
-                problem="is no connection of this file",
+                problem='is no connection of this file (all are ["*"], alone)',
                 allowed=tuple(key_path((one,)) for one in known),
                 nearest=nearest(name, known),
             )

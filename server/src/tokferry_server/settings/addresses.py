@@ -22,6 +22,28 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def unguarded(listen: str, *, encrypted: bool, known: bool) -> str | None:
+    """Say what an address to listen at lacks, if other machines can reach it.
+
+    ``encrypted`` says whether calls are, or need not be; ``known`` the same of callers.
+    """
+    if is_loopback(listen.rpartition(":")[0].strip()):
+        return None
+    missing = []
+    if not encrypted:
+        missing.append(
+            "[server.tls] (or, behind a proxy that has TLS, allow_plaintext = true)"
+        )
+    if not known:
+        missing.append(
+            "[[server.principals]] (or, to let anyone call, allow_anonymous = true)"
+        )
+    if not missing:
+        return None
+    takes = " and ".join(missing)
+    return f"is open to other machines, which takes {takes}; or use 127.0.0.1"
+
+
 def check_listen(text: str) -> str:
     """Check ``host:port``."""
     parts = _LISTEN.fullmatch(text)

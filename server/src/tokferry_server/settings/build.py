@@ -97,8 +97,8 @@ def _server(file: File, folder: Path) -> ServerSettings:
 
 
 def _principal(given: dict[str, Any], folder: Path) -> Principal:
-    token = given.pop("token", None)
-    return Principal(token=token and _secret_ref(token, folder), **_frozen(given))
+    tokens = tuple(_secret_ref(token, folder) for token in given.pop("tokens", ()))
+    return Principal(tokens=tokens, **_frozen(given))
 
 
 def _outbox(file: File, folder: Path) -> OutboxSettings:

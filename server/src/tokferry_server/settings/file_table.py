@@ -5,11 +5,11 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from tokferry_server.settings.addresses import check_base_url, check_listen
+from tokferry_server.settings.certificate_name import check_certificate_name
 from tokferry_server.settings.connection_table import ConnectionTable
+from tokferry_server.settings.model import RIGHTS
 from tokferry_server.settings.table import Distinct, NotEmpty, SecretPlace, Table
-from tokferry_server.settings.values import Count, Name, Text, one_of
-
-RIGHTS = ("transform", "forward", "admin")
+from tokferry_server.settings.values import Count, Name, Positive, Text, one_of
 
 
 class TlsTable(Table):
@@ -24,10 +24,12 @@ class PrincipalTable(Table):
     """One of ``[[server.principals]]``."""
 
     name: Name
-    token: SecretPlace | None = None
-    certificate: Text | None = None
+    tokens: Annotated[list[SecretPlace], NotEmpty, Distinct] | None = None
+    certificate: Annotated[Text, AfterValidator(check_certificate_name)] | None = None
     connections: Annotated[list[str], NotEmpty, Distinct]
     rights: Annotated[list[Annotated[str, one_of(*RIGHTS)]], NotEmpty, Distinct]
+    events_per_second: Positive | None = None
+    streams: Count | None = None
 
 
 class ServerTable(Table):
@@ -36,6 +38,9 @@ class ServerTable(Table):
     listen: Annotated[Text, AfterValidator(check_listen)] = ""
     workers: Count = 1
     state_dir: Text = ""
+    allow_plaintext: bool = False
+    allow_anonymous: bool = False
+    memory_limit: Count | None = None
     tls: TlsTable | None = None
     principals: list[PrincipalTable] = Field(default=[])
 

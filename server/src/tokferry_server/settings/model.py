@@ -7,6 +7,8 @@ from pathlib import Path
 from tokferry_server.mapping.connection import Connection
 from tokferry_server.settings.secret import SecretRef
 
+EVERY_CONNECTION = "*"
+RIGHTS = ("transform", "forward")
 DEFAULT_RATE = 500.0
 """Requests a second and app: half of what TikTok allows (1,000)."""
 
@@ -49,24 +51,37 @@ class TlsSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """A caller: known by a bearer token, or by the subject of its certificate."""
+    """A caller: known by bearer tokens, or by a name in its certificate.
+
+    ``connections`` is ``("*",)`` for all. ``events_per_second`` and ``streams`` are the
+    most that the caller may ask for; None means no limit of its own.
+    """
 
     name: str
     connections: tuple[str, ...]
     rights: tuple[str, ...]
-    token: SecretRef | None = None
+    tokens: tuple[SecretRef, ...] = ()
     certificate: str | None = None
+    events_per_second: float | None = None
+    streams: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:
-    """Where and for whom the service listens."""
+    """Where and for whom the service listens.
+
+    ``memory_limit``, in bytes, is that of the service's process; None means what its
+    control group allows, if it has a limit.
+    """
 
     listen: str = "127.0.0.1:50051"
     workers: int = 1
     state_dir: Path = Path("state")
     tls: TlsSettings | None = None
     principals: tuple[Principal, ...] = ()
+    allow_plaintext: bool = False
+    allow_anonymous: bool = False
+    memory_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,8 +72,6 @@ def _leave_out_what_is_not_yet(tables: Mapping[str, Schema]) -> None:
             node = _target(inner or node["properties"][part], tables)
         if only is None:
             del node["properties"][last]
-        elif only == []:
-            node["properties"][last] = {"type": "array", "maxItems": 0}
         else:
             node["properties"][last] = {"const": only}
 

@@ -27,6 +27,10 @@ def _may(**properties: Any) -> Schema:
     return {"properties": properties}
 
 
+def _either(table: str, flag: str) -> Schema:
+    return {"anyOf": [{"required": [table]}, _is(flag, True)]}
+
+
 def _none_of(*lists: str) -> Schema:
     empty = {name: {"maxItems": 0} for name in lists}
     return {"not": {"properties": empty, "required": [*lists]}}
@@ -87,11 +91,18 @@ RULES: Mapping[str, Schema] = {
         **_may(connections={"minProperties": 1}),
     },
     "ServerTable": {
-        "if": {"not": {"required": ["tls"]}},
-        "then": _may(listen={"pattern": rf"^\s*{_PERHAPS_LOOPBACK}:"}),
+        "anyOf": [
+            _may(listen={"pattern": rf"^\s*{_PERHAPS_LOOPBACK}:"}),
+            {
+                "allOf": [
+                    _either("tls", "allow_plaintext"),
+                    _either("principals", "allow_anonymous"),
+                ]
+            },
+        ]
     },
     "PrincipalTable": {
-        "oneOf": [{"required": ["token"]}, {"required": ["certificate"]}]
+        "oneOf": [{"required": ["tokens"]}, {"required": ["certificate"]}]
     },
     "SecretTable": {"oneOf": [{"required": ["env"]}, {"required": ["file"]}]},
     "TikTokTable": {

@@ -4,7 +4,12 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tokferry_server.settings.model import ConnectionSettings, Settings
+from tokferry_server.settings.model import (
+    ConnectionSettings,
+    Principal,
+    ServerSettings,
+    Settings,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,28 @@ class Seat:
         connections = {
             name: self._share_of(one) for name, one in settings.connections.items()
         }
-        return replace(settings, connections=connections, outbox=outbox)
+        return replace(
+            settings,
+            server=self._server(settings.server),
+            connections=connections,
+            outbox=outbox,
+        )
+
+    def _server(self, server: ServerSettings) -> ServerSettings:
+        limit = server.memory_limit
+        return replace(
+            server,
+            memory_limit=limit and self._part(limit),
+            principals=tuple(self._quota_of(one) for one in server.principals),
+        )
+
+    def _quota_of(self, principal: Principal) -> Principal:
+        rate, streams = principal.events_per_second, principal.streams
+        return replace(
+            principal,
+            events_per_second=rate and rate / self.of,
+            streams=streams and self._part(streams),
+        )
 
     def _share_of(self, connection: ConnectionSettings) -> ConnectionSettings:
         return replace(

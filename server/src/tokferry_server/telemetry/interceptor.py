@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import grpc
 
 if TYPE_CHECKING:
-    Handler = grpc.RpcMethodHandler[Any, Any]
+    Handler = Any  # grpc's stub files tell it from that of asyncio in name only
     Context = grpc.aio.ServicerContext[Any, Any]
 
 Call = Callable[..., Any]
 
 
 class WrappingInterceptor(grpc.aio.ServerInterceptor):
-    """Wraps the service's own calls; health and reflection pass untouched."""
+    """Wraps calls; unless it ``wraps_all``, health and reflection pass untouched.
+
+    Every handler that it is given takes a stream: ``Admission``, innermost, makes it
+    one.
+    """
+
+    wraps_all: ClassVar[bool] = False
 
     async def intercept_service(
         self,
@@ -24,27 +30,21 @@ class WrappingInterceptor(grpc.aio.ServerInterceptor):
     ) -> Handler | None:
         """Wrap the handler of the call."""
         handler = await continuation(handler_call_details)
-        if handler is None or handler_call_details.method.startswith("/grpc."):
+        if handler is None:
+            return None
+        if handler_call_details.method.startswith("/grpc.") and not self.wraps_all:
             return handler
-        if handler.unary_unary is not None:
-            return grpc.unary_unary_rpc_method_handler(
-                self.unary(handler.unary_unary, handler_call_details),
-                handler.request_deserializer,
-                handler.response_serializer,
-            )
-        if handler.unary_stream is not None:
-            return grpc.unary_stream_rpc_method_handler(
-                self.stream(handler.unary_stream, handler_call_details),
-                handler.request_deserializer,
-                handler.response_serializer,
-            )
-        if handler.stream_stream is not None:
+        if handler.response_streaming:
             return grpc.stream_stream_rpc_method_handler(
                 self.stream(handler.stream_stream, handler_call_details),
                 handler.request_deserializer,
                 handler.response_serializer,
             )
-        return handler
+        return grpc.stream_unary_rpc_method_handler(
+            self.unary(handler.stream_unary, handler_call_details),
+            handler.request_deserializer,
+            handler.response_serializer,
+        )
 
     def unary(
         self, call: Call, details: grpc.HandlerCallDetails

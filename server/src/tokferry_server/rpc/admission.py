@@ -1,0 +1,143 @@
+"""The innermost interceptor: who calls is known before a body is read or parsed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import grpc
+
+from tokferry.v1 import ErrorReason
+from tokferry_server.rpc.access import Access
+from tokferry_server.rpc.body_memory import BodyMemory
+from tokferry_server.rpc.caller import ANYONE, Caller, calling
+from tokferry_server.rpc.errors import CallError, Violation, invalid
+from tokferry_server.rpc.quota import Quota
+from tokferry_server.rpc.rights import CLOSED, RULES, Rule
+
+if TYPE_CHECKING:
+    Handler = Any  # the type that stubs give it is that of grpc without asyncio
+    Context = grpc.aio.ServicerContext[Any, Any]
+
+_Message = TypeVar("_Message")
+
+OPEN_STREAMS: Final = 16
+"""How many streams those who need no token may have open, all together."""
+
+
+class Admission(grpc.aio.ServerInterceptor):
+    """Lets calls in: knows the caller, keeps to quotas, bounds memory, then parses.
+
+    gRPC reads and parses the message of a unary call by itself before the handler is
+    called, and shows the text of a parser's error to the caller. Every call is
+    therefore given to it as one that takes a stream of bytes.
+    """
+
+    def __init__(self, access: Access | None, memory: BodyMemory) -> None:
+        self._access = access
+        self._memory = memory
+        self._open = Quota("anyone", streams=OPEN_STREAMS)
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Wrap the handler of the call."""
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        rule = RULES.get(handler_call_details.method, CLOSED)
+        if handler.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(
+                self._stream(handler, rule), None, handler.response_serializer
+            )
+        return grpc.stream_unary_rpc_method_handler(
+            self._unary(handler, rule), None, handler.response_serializer
+        )
+
+    def _unary(self, handler: Handler, rule: Rule) -> Callable[..., Awaitable[Any]]:
+        parse, call = handler.request_deserializer, handler.unary_unary
+
+        async def admitted(_: AsyncIterator[bytes], context: Context) -> Any:
+            caller = self._admit(rule, context)
+            caller.quota.check()
+            async with self._memory.read(context.read) as body:
+                request = _parsed(parse, _sent(body.take()))
+                caller.check_connection(rule.connection(request))
+                return await call(request, context)
+
+        return admitted
+
+    def _stream(
+        self, handler: Handler, rule: Rule
+    ) -> Callable[..., AsyncIterator[Any]]:
+        async def admitted(
+            bodies: AsyncIterator[bytes], context: Context
+        ) -> AsyncIterator[Any]:
+            caller = self._admit(rule, context)
+            with self._counted(caller, rule):
+                self._memory.check()
+                requests = _requests(handler, bodies, caller, rule)
+                if handler.request_streaming:
+                    responses = handler.stream_stream(requests, context)
+                else:
+                    request = await anext(requests, None)
+                    responses = handler.unary_stream(_sent(request), context)
+                if isawaitable(responses):  # it writes them by itself
+                    await responses
+                    return
+                async for response in responses:
+                    yield response
+
+        return admitted
+
+    def _admit(self, rule: Rule, context: Context) -> Caller:
+        if self._access is None or rule.for_all:
+            return ANYONE
+        metadata = context.invocation_metadata() or ()
+        caller = self._access.caller(metadata, context.auth_context())
+        caller.check_right(rule.rights)
+        calling.set(caller)
+        return caller
+
+    @contextmanager
+    def _counted(self, caller: Caller, rule: Rule) -> Iterator[None]:
+        quota = self._open if rule.for_all else caller.quota
+        quota.check()
+        with quota.stream():
+            yield
+
+
+async def _requests(
+    handler: Handler, bodies: AsyncIterator[bytes], caller: Caller, rule: Rule
+) -> AsyncIterator[Any]:
+    first = True
+    async for body in bodies:
+        request = _parsed(handler.request_deserializer, body)
+        if first:
+            caller.check_connection(rule.connection(request))
+            first = False
+        yield request
+
+
+def _parsed(parse: Callable[[bytes], Any], body: bytes) -> Any:
+    """Give the message; what the parser says of other bytes is not shown."""
+    try:
+        return parse(body)
+    except Exception:  # noqa: BLE001  parsers raise what they like
+        raise _unreadable("is not the message that this call takes") from None
+
+
+def _sent(request: _Message | None) -> _Message:
+    if request is None:
+        raise _unreadable("a message must be sent")
+    return request
+
+
+def _unreadable(text: str) -> CallError:
+    return invalid(
+        ErrorReason.ERROR_REASON_UNREADABLE_INPUT, [Violation("request", text)]
+    )

@@ -1,0 +1,156 @@
+"""Bounds the memory that requests of one message each take."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+
+from tokferry.v1 import ErrorReason
+from tokferry_server.rpc.errors import CallError
+from tokferry_server.rpc.limits import MAX_MESSAGE_BYTES
+from tokferry_server.rpc.request_memory import RequestMemory, Share
+
+MOST_BYTES: Final = 64 * 1024 * 1024
+READ_SECONDS: Final = 10.0
+"""How long a body may take to arrive."""
+WAIT_SECONDS: Final = 2.0
+RETRY_SECONDS: Final = 1.0
+FULL: Final = 0.8
+"""The part of the process's memory from which on calls are refused."""
+_LOOK_SECONDS: Final = 0.1
+_CGROUP: Final = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+_UNLIMITED: Final = 1 << 60
+
+
+class Body:
+    """The bytes of a request; whoever takes them has them alone."""
+
+    __slots__ = ("_found",)
+
+    def __init__(self, found: bytes | None) -> None:
+        self._found = found
+
+    def __len__(self) -> int:
+        """Give how many bytes there are still."""
+        return len(self._found or b"")
+
+    def take(self) -> bytes | None:
+        """Give the bytes, ``None`` if there are none."""
+        found, self._found = self._found, None
+        return found
+
+
+class BodyMemory:
+    """Lets bodies be read while there is room for them.
+
+    While it is read, a body counts as the largest there may be. ``limit`` is the memory
+    that the process may take, in bytes, if that is known.
+    """
+
+    def __init__(
+        self,
+        *,
+        most: int = MOST_BYTES,
+        limit: int | None = None,
+        resident: Callable[[], int] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._memory = RequestMemory(most, idle_seconds=READ_SECONDS)
+        self._limit = limit
+        self._resident = resident or resident_bytes
+        self._clock = clock
+        self._looked = -_LOOK_SECONDS
+        self._full = False
+        self._calls = 0
+
+    def check(self) -> None:
+        """Refuse a call while the process is short of memory and has others to do.
+
+        Raises:
+            CallError: UNAVAILABLE.
+        """
+        if self._limit is None or not self._calls:
+            return
+        now = self._clock()
+        if now - self._looked >= _LOOK_SECONDS:
+            self._looked = now
+            self._full = self._resident() > FULL * self._limit
+        if self._full:
+            raise _overloaded("the server is short of memory")
+
+    @asynccontextmanager
+    async def read(self, read: Callable[[], Awaitable[Any]]) -> AsyncIterator[Body]:
+        """Read a body once there is room for it, and keep its room until the end.
+
+        Raises:
+            CallError: UNAVAILABLE if no room was made in time, DEADLINE_EXCEEDED if the
+                body did not arrive in time.
+        """
+        self.check()
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                share = await self._memory.reserve(MAX_MESSAGE_BYTES)
+        except TimeoutError:
+            raise _overloaded("the server has too many requests in hand") from None
+        self._calls += 1
+        try:
+            yield await self._body(read, share)
+        finally:
+            self._calls -= 1
+            share.give_back()
+
+    async def _body(self, read: Callable[[], Awaitable[Any]], share: Share) -> "Body":
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                found = await read()
+        except TimeoutError:
+            raise _too_slow() from None
+        body = Body(None if found is grpc.aio.EOF else found)
+        share.settle(len(body))
+        return body
+
+
+def memory_limit() -> int | None:
+    """Give the memory limit of the process's control group in bytes, if it has one."""
+    for file in _CGROUP:
+        try:
+            text = file.read_text().strip()
+        except OSError:
+            continue
+        if text.isdecimal() and int(text) < _UNLIMITED:
+            return int(text)
+    return None
+
+
+def resident_bytes() -> int:
+    """Give the memory that the process takes at present; 0 where it cannot be known."""
+    try:
+        pages = Path("/proc/self/statm").read_text().split()[1]
+    except OSError:
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _overloaded(text: str) -> CallError:
+    return CallError(
+        code=grpc.StatusCode.UNAVAILABLE,
+        reason=ErrorReason.ERROR_REASON_OVERLOADED,
+        message=f"nothing was accepted: {text}; try again",
+        retry_after=RETRY_SECONDS,
+    )
+
+
+def _too_slow() -> CallError:
+    return CallError(
+        code=grpc.StatusCode.DEADLINE_EXCEEDED,
+        reason=ErrorReason.ERROR_REASON_DEADLINE_TOO_SHORT,
+        message=f"the request did not arrive within {READ_SECONDS:g} s",
+    )
