@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -134,5 +135,7 @@ async def test_without_an_outbox_the_service_is_served_all_the_same(
     _, err = await asyncio.wait_for(process.communicate(), 40)
 
     assert line.startswith(b"listening on 127.0.0.1:")
-    assert err.startswith(b"no admin service: ")
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert lines[1]["message"] == "no admin service"
+    assert "server.state_dir" in lines[1]["error"]
     assert process.returncode == 0

@@ -4,9 +4,10 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFlags
 
 from tokferry_server.delivery import Timeouts, Transport
+from tokferry_server.delivery.span import links_of_request
 from tokferry_server.sandbox import Fault
 
 PATH = "/open_api/v1.3/event/track/"
@@ -25,8 +26,10 @@ async def _span(line: Any, fault: Fault, resend: int = 0) -> ReadableSpan:
         tracer_provider=provider,
     ) as transport:
         body = b'{"data":[{"event":"jo@example.com"}]}'
-        await transport.post(PATH, "a-made-up-token", body, key="k", resend=resend)
-    [span] = exporter.get_finished_spans()
+        with provider.get_tracer("test").start_as_current_span("call") as call:
+            await transport.post(PATH, "a-made-up-token", body, key="k", resend=resend)
+    span, _ = exporter.get_finished_spans()
+    assert span.parent == call.get_span_context()
     return span
 
 
@@ -70,3 +73,25 @@ async def test_a_resend_counts_the_tries_before_it(line: Any) -> None:
     span = await _span(line, Fault(reply="handle"), resend=2)
     assert span.attributes is not None
     assert span.attributes["http.request.resend_count"] == 2
+
+
+async def test_a_request_of_a_call_without_a_span_has_none(line: Any) -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    async with Transport(
+        base_url=line.sandbox.url,
+        user_agent="tokferry-tests/1",
+        allow_loopback=True,
+        tracer_provider=provider,
+    ) as transport:
+        await transport.post(PATH, "a-made-up-token", b"{}", key="k")
+        accepted = SpanContext(
+            trace_id=7, span_id=5, is_remote=True, trace_flags=TraceFlags(1)
+        )
+        token = links_of_request.set((Link(accepted),))
+        await transport.post(PATH, "a-made-up-token", b"{}", key="k")
+        links_of_request.reset(token)
+    [span] = exporter.get_finished_spans()
+    assert span.parent == accepted
+    assert [link.context for link in span.links] == [accepted]

@@ -1,6 +1,7 @@
 """The server as its own process: it starts, serves, and drains on a signal."""
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -77,7 +78,14 @@ async def test_a_signal_ends_it_after_the_calls_under_way(
         process.send_signal(number)
         assert (await slow).totals.delivered == 1
     out, err = await asyncio.wait_for(process.communicate(), 40)
-    assert (process.returncode, out, err) == (0, b"", b"draining\n")
+    assert (process.returncode, out) == (0, b"")
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert [line["message"] for line in lines] == [
+        "starting",
+        "ready",
+        "draining",
+        "stopped",
+    ]
 
 
 @pytest.mark.parametrize(

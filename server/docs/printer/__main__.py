@@ -13,6 +13,7 @@ from pathlib import Path
 
 from custom_mappings_page import custom_mappings_page
 from mapping_page import mapping_page
+from metrics_page import metrics_page
 from reasons_page import reasons_page
 from settings_page import meanings, settings_page
 
@@ -22,6 +23,7 @@ SETTINGS = FOLDER.parent / "src" / "tokferry_server" / "settings"
 PAGES = {
     "custom-mappings.md": custom_mappings_page,
     "mapping.md": mapping_page,
+    "metrics.md": metrics_page,
     "reasons.md": reasons_page,
     "settings.md": settings_page,
 }

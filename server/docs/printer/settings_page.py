@@ -93,6 +93,12 @@ MEANINGS = {
         "Holds how many streams the caller may have open at once. Default: no limit."
     ),
     "server.state_dir": "Names the folder for what the server keeps.",
+    "server.metrics": (
+        "Holds address and port at which Prometheus finds metrics, under `/metrics`, "
+        "such as `127.0.0.1:9464`; each further worker takes the next port. Choose "
+        "what only Prometheus can reach. "
+        "Default: none."
+    ),
     "tiktok.base_url": "Says where TikTok is: https, or this machine if allowed.",
     "tiktok.allow_loopback": "Says whether `base_url` may be this machine: a sandbox.",
     "connections.NAME.access_token": (

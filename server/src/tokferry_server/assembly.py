@@ -1,14 +1,14 @@
 """The one place where settings become running objects."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
 import grpc
-from opentelemetry import trace
+from opentelemetry import metrics, trace
 
 from tokferry_server.delivery.durable.connection import WorkerConnection
 from tokferry_server.delivery.durable.journal import Journal
@@ -40,6 +40,10 @@ from tokferry_server.settings import (
     TikTokSettings,
 )
 from tokferry_server.settings.seat import found
+from tokferry_server.telemetry.notices import Notices
+from tokferry_server.telemetry.standing import DurableStanding, Queue, Standing
+from tokferry_server.telemetry.telemetry import Telemetry
+from tokferry_server.telemetry.vitals import Vitals
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ async def assembled(
     *,
     seat: Seat | None = None,
     tracer_provider: trace.TracerProvider | None = None,
+    meter_provider: metrics.MeterProvider | None = None,
     reflection: bool = False,
 ) -> AsyncIterator[Assembled]:
     """Give a service; on leaving, what is under way to TikTok is waited for.
@@ -101,7 +106,14 @@ async def assembled(
     seat = seat or Seat()
     settings = seat.share(settings)
     async with AsyncExitStack() as stack:
-        lines = await _lines(settings, stack, tracer_provider)
+        notices = Notices()
+        telemetry = Telemetry(
+            settings.connections,
+            tracer_provider=tracer_provider,
+            meter_provider=meter_provider,
+            alarm=notices.alarm,
+        )
+        lines = await _lines(settings, stack, telemetry)
         durable = None
         if settings.outbox is not None:
             durable = await stack.enter_async_context(
@@ -112,16 +124,20 @@ async def assembled(
             outbox=durable.outbox if durable else None,
             stored=durable.worker.wake if durable else _nothing,
             paused=pauses_of(settings).holds,
+            telemetry=telemetry,
         )
         draining = asyncio.Event()
         server = Server(
             ForwardingService(
-                connections=lines.connections, dispatch=dispatch, draining=draining
+                connections=lines.connections,
+                dispatch=dispatch,
+                draining=draining,
+                telemetry=telemetry,
             ),
             draining=draining,
             admission=_admission(settings.server, seat),
             credentials=_credentials(settings.server),
-            tracer_provider=tracer_provider,
+            telemetry=telemetry,
             reflection=reflection,
             share_port=seat.of > 1,
             has_room=durable.outbox.has_room if durable else None,
@@ -137,9 +153,12 @@ async def assembled(
                 )
             ),
             path=seat.file(admin_socket(settings.server.state_dir)),
-            tracer_provider=tracer_provider,
+            telemetry=telemetry,
         )
         stack.push_async_callback(admin.stop)
+        standing = _standing(settings, lines, durable, telemetry, notices)
+        await stack.enter_async_context(_meanwhile(standing.run()))
+        await stack.enter_async_context(_meanwhile(Vitals(telemetry.instruments).run()))
         yield Assembled(server, admin, durable)
 
 
@@ -158,11 +177,11 @@ def _credentials(server: ServerSettings) -> grpc.ServerCredentials | None:
 async def _lines(
     settings: Settings,
     stack: AsyncExitStack,
-    tracer_provider: trace.TracerProvider | None,
+    telemetry: Telemetry,
 ) -> _Lines:
     transports = {
         name: await stack.enter_async_context(
-            _transport(settings.tiktok, connection, tracer_provider)
+            _transport(settings.tiktok, connection, telemetry)
         )
         for name, connection in settings.connections.items()
     }
@@ -236,7 +255,7 @@ def _nothing() -> None:
 def _transport(
     tiktok: TikTokSettings,
     connection: ConnectionSettings,
-    tracer_provider: trace.TracerProvider | None,
+    telemetry: Telemetry,
 ) -> Transport:
     return Transport(
         base_url=tiktok.base_url,
@@ -249,5 +268,38 @@ def _transport(
             attempt=connection.timeouts.attempt,
         ),
         max_in_flight=connection.concurrency,
-        tracer_provider=tracer_provider,
+        tracer_provider=telemetry.tracer_provider,
+        observer=telemetry.instruments,
     )
+
+
+def _standing(
+    settings: Settings,
+    lines: _Lines,
+    durable: Durable | None,
+    telemetry: Telemetry,
+    notices: Notices,
+) -> Standing:
+    throttles = {
+        name: lines.paces[connection.app].throttle
+        for name, connection in settings.connections.items()
+    }
+    if durable is None or settings.outbox is None:
+        return Standing(telemetry.instruments, notices, throttles)
+    queue = Queue(
+        lanes=lambda: durable.worker.status().connections,
+        stats=durable.outbox.stats,
+        caps=caps_of(settings.outbox),
+    )
+    return DurableStanding(telemetry.instruments, notices, throttles, queue)
+
+
+@asynccontextmanager
+async def _meanwhile(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Do some endless work until the end of the block."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])

@@ -1,7 +1,9 @@
 """``tokferry serve``: the gRPC service until it is told to stop."""
 
+import logging
 import os
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from enum import StrEnum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,9 +21,19 @@ BROKEN = 3
 """The exit status when the disk is in an unknown state: only a new start helps."""
 READY = "listening on "
 """What the one line of output begins with once calls are answered."""
+_log = logging.getLogger(__name__)
 
 
-def serve(
+class LogLevel(StrEnum):
+    """How severe a line is."""
+
+    DEBUG = auto()
+    INFO = auto()
+    WARNING = auto()
+    ERROR = auto()
+
+
+def serve(  # noqa: PLR0913, PLR0917  a command's options
     settings: Annotated[
         Path, typer.Option("--settings", help="The settings file (TOML).")
     ],
@@ -37,6 +49,9 @@ def serve(
         typer.Option(min=1, help="So many processes instead of server.workers."),
     ] = None,
     worker: Annotated[int | None, typer.Option(min=0, hidden=True)] = None,
+    log_level: Annotated[
+        LogLevel, typer.Option(help="The least severe lines to log.")
+    ] = LogLevel.INFO,
 ) -> None:
     """Serve Transform and Forward over gRPC; SIGTERM or Ctrl-C drains and ends.
 
@@ -51,14 +66,18 @@ def serve(
         SettingsError,
         load_settings,
     )
+    from tokferry_server.telemetry.logs import configure_logging
 
     try:
         loaded = load_settings(settings)
         address = checked_address(listen or loaded.server.listen, loaded.server)
         seat = Seat(worker or 0, workers or loaded.server.workers)
+        configure_logging(
+            logging.getLevelName(log_level.upper()),
+            worker=seat.number if seat.of > 1 else None,
+        )
         supervises = worker is None and seat.of > 1
-        if not supervises:
-            _configure_tracing()
+        shut_down = _nothing if supervises else _configure_telemetry(loaded, seat)
     except SettingsError as error:
         for problem in error.problems:
             typer.echo(str(problem), err=True)
@@ -79,6 +98,8 @@ def serve(
     except (OSError, OutboxError, SecretError) as error:
         typer.echo(f"tokferry serve: {error}", err=True)
         raise typer.Exit(2) from None
+    finally:
+        shut_down()
     raise typer.Exit(status)
 
 
@@ -110,11 +131,15 @@ def run(main: "Coroutine[Any, Any, None]") -> None:
         runner.run(main)
 
 
-def _configure_tracing() -> None:
+def _configure_telemetry(loaded: "Settings", seat: "Seat") -> "Callable[[], None]":
     # It starts gRPC, which the process that supervises workers must not.
-    from tokferry_server.telemetry.tracing import configure_from_environment
+    from tokferry_server.telemetry.export import configure_from_environment
 
-    configure_from_environment()
+    return configure_from_environment(seat.address(loaded.server.metrics))
+
+
+def _nothing() -> None:
+    """There is no telemetry to shut down."""
 
 
 async def _serve(
@@ -122,10 +147,18 @@ async def _serve(
 ) -> None:
     import asyncio
     import signal
+    from importlib.metadata import version
 
     from tokferry_server.assembly import assembled
     from tokferry_server.rpc.admin_server import forget_sockets
 
+    _log.info(
+        "starting",
+        extra={
+            "version": version("tokferry-server"),
+            "connections": len(loaded.connections),
+        },
+    )
     stop = _told_to_stop(child=child)
     if seat.number == 0:
         forget_sockets(loaded.server.state_dir, seat.of)
@@ -136,18 +169,20 @@ async def _serve(
             if loaded.outbox is not None:
                 raise
             # There is little to steer: events can be served from a read-only disk.
-            typer.echo(f"no admin service: {error}", err=True)
+            _log.warning("no admin service", extra={"error": error})
         port = await service.server.start(address)
         host = address.rpartition(":")[0]
         print(f"{READY}{host}:{port}", flush=True)  # noqa: T201
+        _log.info("ready", extra={"address": f"{host}:{port}"})
         failed = asyncio.ensure_future(service.failed())
         await asyncio.wait((stop, failed), return_when=asyncio.FIRST_COMPLETED)
-        typer.echo("draining", err=True)
+        _log.info("draining")
         orderly = stop.done() and stop.result() == signal.SIGTERM
         await service.server.drain(notice_seconds=NOTICE_SECONDS if orderly else 0.0)
         if failed.done():
             failed.result()
         failed.cancel()
+    _log.info("stopped")
 
 
 def _told_to_stop(*, child: bool) -> "Future[Signals]":

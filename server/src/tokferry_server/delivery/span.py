@@ -1,30 +1,101 @@
-"""One client span for each request to TikTok, without personal data or secrets.
+"""What is told of each request to TikTok: a client span, and a word to an observer.
 
-Names: https://opentelemetry.io/docs/specs/semconv/http/http-spans/.
+Names: https://opentelemetry.io/docs/specs/semconv/http/http-spans/. Neither gets
+personal data or secrets.
 """
 
 import contextlib
+import time
 from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Final, Protocol
 
 from opentelemetry import trace
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, TracerProvider
+from opentelemetry.context import Context
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    Link,
+    Span,
+    SpanKind,
+    Status,
+    StatusCode,
+    TracerProvider,
+)
 
 from tokferry_server.delivery.address import BaseUrl
 from tokferry_server.tiktok.answer import Answer
 
 _FIRST_ERROR = 400
 
+links_of_request: Final[ContextVar[tuple[Link, ...]]] = ContextVar(
+    "links_of_request", default=()
+)
+"""The calls that accepted the events of a request, as far as they are traced."""
+
+
+class RequestObserver(Protocol):
+    """Who wants to know of requests; ``key`` names the connection."""
+
+    def begun(self, key: str) -> None:
+        """A request goes out."""
+
+    def ended(self, key: str, answer: Answer, seconds: float, *, resend: int) -> None:
+        """It took so long and had this answer; ``resend`` counts earlier tries."""
+
+
+class Attempt:
+    """One request under way; ``describe`` is called with what came back."""
+
+    def __init__(self, span: Span) -> None:
+        self.answer: Answer | None = None
+        self._span = span
+
+    def describe(self, answer: Answer) -> None:
+        """Note what came back."""
+        self.answer = answer
+        if self._span.is_recording():
+            _describe(self._span, answer)
+
 
 class Spans:
-    """Makes the spans; ``provider`` None takes the process's own."""
+    """Tells of requests; ``provider`` None takes the process's own."""
 
-    def __init__(self, base: BaseUrl, provider: TracerProvider | None) -> None:
+    def __init__(
+        self,
+        base: BaseUrl,
+        provider: TracerProvider | None,
+        observer: RequestObserver | None = None,
+    ) -> None:
         self._base = base
         self._tracer = trace.get_tracer("tokferry.delivery", None, provider)
+        self._observer = observer
 
     @contextlib.contextmanager
-    def post(self, path: str, resend: int) -> Iterator[Span]:
-        """Open the span of one POST; ``resend`` counts the earlier tries."""
+    def post(self, path: str, *, key: str, resend: int) -> Iterator[Attempt]:
+        """Accompany one POST; ``resend`` counts the earlier tries.
+
+        It has a span if the call that it belongs to has one, or one that accepted its
+        events.
+        """
+        span = self._begin(path, resend)
+        attempt = Attempt(span)
+        if self._observer is not None:
+            self._observer.begun(key)
+        started = time.perf_counter()
+        try:
+            yield attempt
+        finally:
+            if self._observer is not None:
+                seconds = time.perf_counter() - started
+                answer = attempt.answer or Answer()
+                self._observer.ended(key, answer, seconds, resend=resend)
+            span.end()
+
+    def _begin(self, path: str, resend: int) -> Span:
+        links = links_of_request.get()
+        inside = trace.get_current_span().is_recording()
+        if not (inside or links):
+            return INVALID_SPAN
         attributes: dict[str, str | int] = {
             "http.request.method": "POST",
             "server.address": self._base.host,
@@ -33,18 +104,22 @@ class Spans:
         }
         if resend:
             attributes["http.request.resend_count"] = resend
-        with self._tracer.start_as_current_span(
+        return self._tracer.start_span(
             "POST",
+            context=None if inside else _of_first(links),
             kind=SpanKind.CLIENT,
             attributes=attributes,
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            yield span
+            links=links,
+        )
 
 
-def describe(span: Span, answer: Answer) -> None:
-    """Note on the span what came back."""
+def _of_first(links: tuple[Link, ...]) -> Context:
+    """Give the context of the first call: the span belongs to its trace."""
+    span = trace.NonRecordingSpan(links[0].context)
+    return trace.set_span_in_context(span, Context())
+
+
+def _describe(span: Span, answer: Answer) -> None:
     if answer.http_status is not None:
         span.set_attribute("http.response.status_code", answer.http_status)
     if answer.code is not None:

@@ -22,7 +22,7 @@ def audit(
     line: dict[str, object] = {"audit": action, **facts}
     if chosen is not None:
         line["filter"] = _conditions(chosen)
-    _log.warning("%s", json.dumps(line))
+    _log.warning("%s", json.dumps(line), extra={"audit": line})
 
 
 def _conditions(chosen: DeadLetterFilter) -> dict[str, object]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 import grpc
-from opentelemetry import trace
 
 from tokferry.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
 from tokferry_server.rpc.admin import AdminService
@@ -19,7 +18,7 @@ from tokferry_server.rpc.body_memory import BodyMemory
 from tokferry_server.rpc.guard import Guard
 from tokferry_server.rpc.limits import MAX_MESSAGE_BYTES
 from tokferry_server.settings.seat import found
-from tokferry_server.telemetry.tracing import TracingInterceptor
+from tokferry_server.telemetry.telemetry import Telemetry
 
 LONGEST_PATH: Final = 103
 """Bytes that a socket's path may have: 107 on Linux, 103 on macOS (``sun_path``)."""
@@ -45,11 +44,11 @@ class AdminServer:
         service: AdminService,
         *,
         path: Path,
-        tracer_provider: trace.TracerProvider | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self.path = path
         self._service = service
-        self._tracer_provider = tracer_provider
+        self._telemetry = telemetry or Telemetry()
         self._server: grpc.aio.Server | None = None
 
     async def start(self) -> None:
@@ -63,7 +62,7 @@ class AdminServer:
         server = grpc.aio.server(
             # It goes on while the service drains: that is when one wants to look.
             interceptors=[
-                TracingInterceptor(self._tracer_provider),
+                self._telemetry.interceptor(),
                 Guard(asyncio.Event()),
                 Admission(None, BodyMemory()),
             ],

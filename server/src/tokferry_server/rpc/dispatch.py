@@ -23,6 +23,7 @@ from tokferry_server.rpc.connections import Connections
 from tokferry_server.rpc.errors import CallError, Violation, invalid
 from tokferry_server.rpc.forwarding import Prepared, Reply
 from tokferry_server.rpc.slices import collect
+from tokferry_server.telemetry.telemetry import Telemetry
 from tokferry_server.tiktok.formats import wire_format
 from tokferry_server.tiktok.reasons import DeliveryReason
 
@@ -44,7 +45,7 @@ class Errand:
 class Dispatch:
     """Maps events and hands them to TikTok or to the outbox."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  keyword-only parts
         self,
         *,
         connections: Connections,
@@ -52,12 +53,14 @@ class Dispatch:
         stored: Callable[[], None] = lambda: None,
         paused: Callable[[str], bool] = lambda _: False,
         clock: Callable[[], float] = time.time,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._connections = connections
         self._outbox = outbox
         self._stored = stored
         self._paused = paused
         self._clock = clock
+        self._telemetry = telemetry or Telemetry()
 
     def check(self, errand: Errand) -> None:
         """Find out before the first event whether the errand can be run.
@@ -141,8 +144,11 @@ class Dispatch:
             max_age_seconds=settings.mapping.max_event_age_seconds,
             now=self._clock(),
         )
+        outcomes = self._telemetry.instruments.mapped(errand.connection, outcomes)
         wire = wire_format(connection.wire_format)
-        return await collect(forwarding.prepare(outcomes, connection.route, wire))
+        prepared = forwarding.prepare(outcomes, connection.route, wire)
+        with self._telemetry.spans.mapping(errand.connection, batches):
+            return await collect(prepared)
 
     async def deliver(
         self,
@@ -168,6 +174,7 @@ class Dispatch:
             parcels = forwarding.parcels_of(prepared)
             results = await self._send(parcels, errand, deadline)
             forwarding.write_delivered(prepared, results, reply)
+        self._telemetry.instruments.forwarded(errand.connection, reply.results)
 
     async def _send(
         self, parcels: Sequence[Parcel], errand: Errand, deadline: float

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import grpc
 from grpc_health.v1 import health_pb2
-from opentelemetry import trace
 
 from tokferry.v1 import forwarding_service_pb2
 from tokferry.v1.forwarding_service_pb2_grpc import (
@@ -17,7 +16,7 @@ from tokferry_server.rpc.guard import Guard
 from tokferry_server.rpc.health import HasRoom, Health
 from tokferry_server.rpc.limits import MAX_MESSAGE_BYTES
 from tokferry_server.rpc.service import ForwardingService
-from tokferry_server.telemetry.tracing import TracingInterceptor
+from tokferry_server.telemetry.telemetry import Telemetry
 
 SERVICE = forwarding_service_pb2.DESCRIPTOR.services_by_name[
     "ForwardingService"
@@ -66,7 +65,7 @@ class Server:
         draining: asyncio.Event,
         admission: Admission,
         credentials: grpc.ServerCredentials | None = None,
-        tracer_provider: trace.TracerProvider | None = None,
+        telemetry: Telemetry | None = None,
         reflection: bool = False,
         share_port: bool = False,
         has_room: HasRoom | None = None,
@@ -76,7 +75,7 @@ class Server:
         self._health = Health((SERVICE,), has_room)
         self._server = grpc.aio.server(
             interceptors=[
-                TracingInterceptor(tracer_provider),
+                (telemetry or Telemetry()).interceptor(),
                 Guard(draining),
                 admission,
             ],

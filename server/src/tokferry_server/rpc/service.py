@@ -36,6 +36,7 @@ from tokferry_server.rpc.inline_settings import read_settings
 from tokferry_server.rpc.read_request import read_batches
 from tokferry_server.rpc.slices import collect
 from tokferry_server.rpc.write_proto import write_coverage, write_transform_result
+from tokferry_server.telemetry.telemetry import Telemetry
 from tokferry_server.tiktok.formats import wire_format
 
 if TYPE_CHECKING:
@@ -51,10 +52,12 @@ class ForwardingService(ForwardingServiceServicer):
         connections: Connections,
         dispatch: Dispatch,
         draining: asyncio.Event,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._connections = connections
         self._dispatch = dispatch
         self._streams = Shared(dispatch=dispatch, draining=draining)
+        self._telemetry = telemetry or Telemetry()
 
     async def Transform(
         self, request: TransformRequest, context: Context
@@ -64,7 +67,9 @@ class ForwardingService(ForwardingServiceServicer):
         batches = read_batches(request)
         limit = limits.EXPLAIN_EVENTS if request.explain else limits.TRANSFORM_EVENTS
         calling.get().quota.charge(limits.check_event_count(batches, limit))
-        outcomes = await collect(transformer.transform(batches))
+        with self._telemetry.spans.mapping(request.connection, batches):
+            outcomes = await collect(transformer.transform(batches))
+        self._telemetry.instruments.transformed(request.connection, outcomes)
         wire = wire_format(transformer.connection.wire_format)
         results = (write_transform_result(outcome, wire) for outcome in outcomes)
         response = TransformResponse(results=await collect(results))

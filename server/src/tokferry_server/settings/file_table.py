@@ -41,6 +41,7 @@ class ServerTable(Table):
     allow_plaintext: bool = False
     allow_anonymous: bool = False
     memory_limit: Count | None = None
+    metrics: Annotated[Text, AfterValidator(check_listen)] | None = None
     tls: TlsTable | None = None
     principals: list[PrincipalTable] = Field(default=[])
 

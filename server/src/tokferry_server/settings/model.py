@@ -68,7 +68,7 @@ class Principal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:
-    """Where and for whom the service listens.
+    """Where and for whom the service listens; at ``metrics`` to Prometheus.
 
     ``memory_limit``, in bytes, is that of the service's process; None means what its
     control group allows, if it has a limit.
@@ -77,6 +77,7 @@ class ServerSettings:
     listen: str = "127.0.0.1:50051"
     workers: int = 1
     state_dir: Path = Path("state")
+    metrics: str | None = None
     tls: TlsSettings | None = None
     principals: tuple[Principal, ...] = ()
     allow_plaintext: bool = False

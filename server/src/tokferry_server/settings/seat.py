@@ -23,6 +23,13 @@ class Seat:
         """Give the worker's own file for what one worker alone calls ``path``."""
         return numbered(path, self.number)
 
+    def address(self, listen: str | None) -> str | None:
+        """Give the worker's own ``host:port``: the port plus its number, 0 stays 0."""
+        host, _, port = (listen or "").rpartition(":")
+        if listen is None or port == "0":
+            return listen
+        return f"{host}:{int(port) + self.number}"
+
     def share(self, settings: Settings) -> Settings:
         """Give the settings with the worker's part of what all have together.
 

@@ -1,149 +1,160 @@
-"""Traces: a server span for each call, and the exporters that the environment names."""
+"""Traces: a server span for each call, and below it one for each batch of work."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
-from opentelemetry import propagate, trace
+from opentelemetry import context, propagate, trace
 from opentelemetry.context import Context as OtelContext
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
+from tokferry_server.telemetry.instruments import (
+    SERVER_FAULTS,
+    Instruments,
+    call_attributes,
+)
 from tokferry_server.telemetry.interceptor import Call, WrappingInterceptor
+from tokferry_server.telemetry.metrics import CONNECTION, METHOD, SYSTEM
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
 
-_SERVER_FAULTS = frozenset(
+BATCHES: Final = "tokferry.batches"
+EVENTS: Final = "tokferry.events"
+SPAN_ATTRIBUTES: Final = frozenset(
     {
-        grpc.StatusCode.UNKNOWN,
-        grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.UNIMPLEMENTED,
-        grpc.StatusCode.INTERNAL,
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.DATA_LOSS,
+        *(SYSTEM, METHOD, "rpc.response.status_code", "error.type"),
+        *(CONNECTION, BATCHES, EVENTS),
+        *("http.request.method", "server.address", "server.port", "url.full"),
+        *("http.request.resend_count", "http.response.status_code"),
+        "tokferry.tiktok.code",
     }
 )
-"""The statuses that mark a server span as failed:
-https://opentelemetry.io/docs/specs/semconv/rpc/grpc/"""
+"""All that spans may say; the exporter gets nothing else."""
+_NOTHING: Final = contextlib.nullcontext()
 
 
-class TracingInterceptor(WrappingInterceptor):
-    """One server span a call, child of the caller's span if it sent one.
+class CallInterceptor(WrappingInterceptor):
+    """Measures each call, and gives it a span if it is to be traced.
 
-    Names and attributes follow the RPC semantic conventions; nothing of a request or
-    an answer is recorded.
+    The span is a child of the caller's if it sent one. Names and attributes follow the
+    RPC semantic conventions; nothing of a request or an answer is recorded.
     """
 
-    def __init__(self, provider: trace.TracerProvider | None = None) -> None:
+    def __init__(
+        self,
+        instruments: Instruments | None = None,
+        provider: trace.TracerProvider | None = None,
+    ) -> None:
+        self._instruments = instruments or Instruments()
         self._tracer = trace.get_tracer("tokferry", tracer_provider=provider)
+        self._fields = frozenset(propagate.get_global_textmap().fields)
 
     def unary(
         self, call: Call, details: grpc.HandlerCallDetails
     ) -> Callable[[Any, Context], Awaitable[Any]]:
-        """Give the call with a span around it."""
+        """Give the call with a watch on it."""
 
-        async def traced(request: Any, context: Context) -> Any:
-            with self._span(details) as span:
-                try:
-                    return await call(request, context)
-                finally:
-                    _finish(span, context)
+        async def watched(request: Any, context: Context) -> Any:
+            observed = self._begin(details)
+            try:
+                response = await call(request, context)
+            except BaseException as error:
+                self._end(observed, _code(context, error))
+                raise
+            self._end(observed, _code(context))
+            return response
 
-        return traced
+        return watched
 
     def stream(
         self, call: Call, details: grpc.HandlerCallDetails
     ) -> Callable[[Any, Context], AsyncIterator[Any]]:
-        """Give the stream with a span around it."""
+        """Give the stream with a watch on it."""
 
-        async def traced(requests: Any, context: Context) -> AsyncIterator[Any]:
-            with self._span(details) as span:
-                try:
-                    async for response in call(requests, context):
-                        yield response
-                finally:
-                    _finish(span, context)
+        async def watched(requests: Any, context: Context) -> AsyncIterator[Any]:
+            observed = self._begin(details)
+            try:
+                async for response in call(requests, context):
+                    yield response
+            except BaseException as error:
+                self._end(observed, _code(context, error))
+                raise
+            self._end(observed, _code(context))
 
-        return traced
+        return watched
 
-    def _span(
-        self, details: grpc.HandlerCallDetails
-    ) -> AbstractContextManager[trace.Span]:
+    def _begin(self, details: grpc.HandlerCallDetails) -> tuple[str, float, Span]:
         method = details.method.lstrip("/")
-        return self._tracer.start_as_current_span(
+        self._instruments.call_begun()
+        span = self._tracer.start_span(
             method,
-            context=_parent(details),
+            context=self._parent(details),
             kind=SpanKind.SERVER,
-            attributes={"rpc.system.name": "grpc", "rpc.method": method},
+            attributes={SYSTEM: "grpc", METHOD: method},
+        )
+        if span.is_recording():
+            # For good: each call has a task, and with it a context, of its own.
+            context.attach(trace.set_span_in_context(span))
+        return method, time.perf_counter(), span
+
+    def _parent(self, details: grpc.HandlerCallDetails) -> OtelContext:
+        metadata = details.invocation_metadata or ()
+        carrier = {key: value for key, value in metadata if key in self._fields}
+        nothing = OtelContext()
+        return propagate.extract(carrier, nothing) if carrier else nothing
+
+    def _end(self, observed: tuple[str, float, Span], code: grpc.StatusCode) -> None:
+        method, started, span = observed
+        self._instruments.call_ended(method, code, time.perf_counter() - started)
+        if span.is_recording():
+            span.set_attributes(call_attributes(method, code))
+            if code in SERVER_FAULTS:
+                span.set_status(Status(StatusCode.ERROR))
+        span.end()
+
+
+class BatchSpans:
+    """Makes a span for each batch of work within a call that has one."""
+
+    def __init__(self, provider: trace.TracerProvider | None = None) -> None:
+        self._tracer = trace.get_tracer("tokferry", tracer_provider=provider)
+
+    def mapping(
+        self, connection: str, batches: Sequence[Any]
+    ) -> contextlib.AbstractContextManager[object]:
+        """Open the span of mapping some batches; the call's own names the connection.
+
+        The events counted are those that stand in readable batches.
+        """
+        current = trace.get_current_span()
+        if not current.is_recording():
+            return _NOTHING
+        events = sum(len(getattr(batch, "events", ())) for batch in batches)
+        attributes: dict[str, str | int] = {BATCHES: len(batches), EVENTS: events}
+        if connection:
+            current.set_attribute(CONNECTION, connection)
+            attributes[CONNECTION] = connection
+        return self._tracer.start_as_current_span(
+            "map",
+            attributes=attributes,
             record_exception=False,
             set_status_on_exception=False,
         )
 
 
-def configure_from_environment() -> None:
-    """Send spans where the standard ``OTEL_*`` variables say; without them, nowhere.
-
-    Raises:
-        RuntimeError: if an OTLP exporter is asked for but not installed.
-    """
-    exporter = os.environ.get("OTEL_TRACES_EXPORTER", "").strip().lower()
-    endpoint = any(
-        os.environ.get(name)
-        for name in (
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-        )
-    )
-    if exporter == "none" or not (exporter or endpoint):
-        return
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
-
-    resource = Resource.create({"service.name": "tokferry"})
-    provider = TracerProvider(resource=resource)
-    span_exporter = ConsoleSpanExporter() if exporter == "console" else _otlp()
-    provider.add_span_processor(BatchSpanProcessor(span_exporter))
-    trace.set_tracer_provider(provider)
-
-
-def _otlp() -> Any:
-    try:
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (
-            OTLPSpanExporter,
-        )
-    except ImportError:
-        raise RuntimeError(
-            "OTEL_* asks for an OTLP exporter: pip install 'tokferry-server[otlp]'"
-        ) from None
-    return OTLPSpanExporter()
-
-
-def _parent(details: grpc.HandlerCallDetails) -> OtelContext:
-    metadata = details.invocation_metadata or ()
-    carrier = {key: value for key, value in metadata if isinstance(value, str)}
-    return propagate.extract(carrier)
-
-
-def _finish(span: trace.Span, context: Context) -> None:
-    if not span.is_recording():
-        return
-    code = _code(context)
-    span.set_attribute("rpc.response.status_code", code.name)
-    if code in _SERVER_FAULTS:
-        span.set_attribute("error.type", code.name)
-        span.set_status(Status(StatusCode.ERROR))
-
-
-def _code(context: Context) -> grpc.StatusCode:
-    """The status set so far; none means OK, as nothing was aborted."""
+def _code(context: Context, error: BaseException | None = None) -> grpc.StatusCode:
+    """The status set so far; none means OK, or that the caller went away."""
     code = context.code()
     if isinstance(code, grpc.StatusCode):
         return code
+    if not code and isinstance(error, asyncio.CancelledError | GeneratorExit):
+        return grpc.StatusCode.CANCELLED
     return next(
         (status for status in grpc.StatusCode if status.value[0] == (code or 0)),
         grpc.StatusCode.UNKNOWN,

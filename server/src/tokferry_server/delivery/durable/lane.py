@@ -1,6 +1,5 @@
 """One connection as the worker sees it: what it holds, and whether it may send."""
 
-import logging
 import math
 from collections import deque
 from dataclasses import dataclass
@@ -24,7 +23,6 @@ _PROBE_EVERY_S: Final = 60.0
 _PROBE_EVENTS: Final = 1
 _SUSPECT_PROBE_EVENTS: Final = 8
 _TRUST_S: Final = 600.0
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +161,6 @@ class Lane:
         if self.fault is not None:
             self.fault.reason = reason
             return
-        _log.warning("connection %s is paused: %s", self.name, reason)
         self.fault = Fault(
             reason=reason,
             since=self._clock.now(),
@@ -175,7 +172,6 @@ class Lane:
         """Go on as usual if a probe has shown that TikTok listens again."""
         if admission.probe and self.fault is not None:
             self.fault = None
-            _log.warning("connection %s goes on", self.name)
 
     def resume(self) -> None:
         """Go on because someone said so, who is to be trusted as a delivery is."""

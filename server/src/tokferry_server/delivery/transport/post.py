@@ -17,7 +17,7 @@ from opentelemetry.trace import TracerProvider
 from tokferry_server.delivery.address import check_base_url
 from tokferry_server.delivery.in_flight import InFlight
 from tokferry_server.delivery.poster import DEFAULT_TIMEOUTS, Timeouts, check_token
-from tokferry_server.delivery.span import Spans, describe
+from tokferry_server.delivery.span import RequestObserver, Spans
 from tokferry_server.delivery.transport.dial import Dialer, Resolve, resolve
 from tokferry_server.delivery.transport.exchange import Exchange
 from tokferry_server.delivery.transport.failures import failure_of
@@ -49,6 +49,7 @@ class Transport:
         allowed_hosts: Collection[str] = (),
         ssl_context: ssl.SSLContext | None = None,
         tracer_provider: TracerProvider | None = None,
+        observer: RequestObserver | None = None,
         resolve: Resolve = resolve,
         http: httpx.AsyncBaseTransport | None = None,
     ) -> None:
@@ -64,7 +65,7 @@ class Transport:
         dialer = Dialer(self._base, ssl_context if self._base.secure else None, resolve)
         self._http = http or Lanes(dialer)
         self._in_flight = InFlight(max_in_flight, timeouts.attempt)
-        self._spans = Spans(self._base, tracer_provider)
+        self._spans = Spans(self._base, tracer_provider, observer)
         for name in ("httpx", "httpcore", "h11", "hpack"):
             logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -103,12 +104,16 @@ class Transport:
         """
         check_token(token)
         return await self._in_flight.run(
-            key, lambda: self._attempt(path, token, body, resend), patience=patience
+            key,
+            lambda: self._attempt(path, token, body, key=key, resend=resend),
+            patience=patience,
         )
 
-    async def _attempt(self, path: str, token: str, body: bytes, resend: int) -> Answer:
+    async def _attempt(
+        self, path: str, token: str, body: bytes, *, key: str, resend: int
+    ) -> Answer:
         request = self._request(path, token, body)
-        with self._spans.post(path, resend) as span:
+        with self._spans.post(path, key=key, resend=resend) as attempt:
             exchange = Exchange()
             try:
                 async with asyncio.timeout(self._timeouts.attempt):
@@ -117,7 +122,7 @@ class Transport:
                 exchange.fail(Failure.READ_TIMEOUT)
             except Exception as error:  # noqa: BLE001  anything else is in doubt, too
                 exchange.fail(failure_of(error))
-            describe(span, exchange.answer)
+            attempt.describe(exchange.answer)
             return exchange.answer
 
     def _request(self, path: str, token: str, body: bytes) -> httpx.Request:

@@ -1,0 +1,46 @@
+"""How the process feels: whether its event loop is late, and what memory it takes."""
+
+import asyncio
+import os
+import time
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from opentelemetry.metrics import CallbackOptions, Observation
+
+from tokferry_server.telemetry import metrics as table
+from tokferry_server.telemetry.instruments import Instruments
+
+_TICK_S: Final = 0.25
+_TICKS: Final = 60
+"""Fifteen seconds' worth."""
+_STATM: Final = Path("/proc/self/statm")
+
+
+class Vitals:
+    """Measures while ``run`` goes on, which it does for ever."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self._lags: deque[float] = deque([0.0], maxlen=_TICKS)
+        instruments.observe(table.LAG, self._lag)
+        instruments.observe(table.MEMORY, _memory)
+
+    async def run(self) -> None:
+        """Note by how much each tick comes late."""
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(_TICK_S)
+            self._lags.append(max(0.0, time.monotonic() - before - _TICK_S))
+
+    def _lag(self, _options: CallbackOptions) -> Iterable[Observation]:
+        yield Observation(max(self._lags.copy()))
+
+
+def _memory(_options: CallbackOptions) -> Iterable[Observation]:
+    try:
+        pages = int(_STATM.read_text().split()[1])
+    except OSError:  # not on Linux
+        return
+    yield Observation(pages * os.sysconf("SC_PAGE_SIZE"))
