@@ -13,7 +13,8 @@ from tokferry_server.mapping.transform import Transformer
 from tokferry_server.rpc.errors import CallError, Violation, invalid
 from tokferry_server.settings import ConnectionSettings, Secret, SecretError
 
-_KEPT_TRANSFORMERS = 64
+_MORE_TRANSFORMERS = 64
+"""Kept besides one for each connection: for explaining, and for test event codes."""
 
 
 class Connections:
@@ -70,7 +71,7 @@ class Connections:
             with_test_code(connection, test_event_code), explain=explain
         )
         self._transformers[key] = transformer
-        if len(self._transformers) > _KEPT_TRANSFORMERS:
+        if len(self._transformers) > len(self._configured) + _MORE_TRANSFORMERS:
             self._transformers.popitem(last=False)
         return transformer
 
