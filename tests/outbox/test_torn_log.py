@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import sqlite3
 import tempfile
@@ -38,10 +39,15 @@ class Log:
 
 @pytest.fixture
 async def log(tmp_path: Path) -> Log:
+    return await written(tmp_path, commits=6)
+
+
+async def written(tmp_path: Path, commits: int) -> Log:
+    """Give the files after so many commits, none of which is in the main file yet."""
     path = tmp_path / "state" / "box"
     box = await SqliteOutbox.open(path, clock=Clock())
     ends = []
-    for number in range(6):
+    for number in range(commits):
         await box.put([row(number)])
         ends.append(path.with_name("box-wal").stat().st_size)
     copy = tmp_path / "copy"
@@ -49,7 +55,7 @@ async def log(tmp_path: Path) -> Log:
     for name in ("box", "box-wal"):
         shutil.copyfile(path.with_name(name), copy / name)
     await box.close()
-    assert len(set(ends)) == 6
+    assert len(set(ends)) == commits
     return Log(copy, ends)
 
 
@@ -93,6 +99,16 @@ async def test_the_outbox_opens_with_a_cut_log_and_goes_on(
 def test_a_log_cut_at_every_byte_keeps_whole_commits(log: Log) -> None:
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         check(log, range(log.ends[2], log.ends[-1] + 1), Path(folder) / "cut")
+
+
+@pytest.mark.gate
+@pytest.mark.timeout(300)
+async def test_a_long_log_cut_anywhere_keeps_whole_commits(tmp_path: Path) -> None:
+    log = await written(tmp_path, commits=300)
+    places = random.Random(7)
+    sizes = [places.randrange(log.ends[-1]) for _ in range(2_000)]
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        check(log, sizes, Path(folder) / "cut")
 
 
 @pytest.mark.gate

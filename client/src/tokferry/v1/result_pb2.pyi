@@ -553,6 +553,10 @@ class _DeliveryReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Delive
     """TikTok answers that it took the batch in part, without saying which."""
     DELIVERY_REASON_INTERNAL: _DeliveryReason.ValueType  # 27
     """The server failed. Perhaps taken."""
+    DELIVERY_REASON_DAMAGED: _DeliveryReason.ValueType  # 28
+    """The outbox finds the stored event changed, as by a fault of the disk; it is kept
+    among the dead letters and not sent.
+    """
 
 class DeliveryReason(_DeliveryReason, metaclass=_DeliveryReasonEnumTypeWrapper):
     """Lists why a TikTok event is not delivered, or not yet."""
@@ -623,6 +627,10 @@ DELIVERY_REASON_PARTIAL_SUCCESS: DeliveryReason.ValueType  # 26
 """TikTok answers that it took the batch in part, without saying which."""
 DELIVERY_REASON_INTERNAL: DeliveryReason.ValueType  # 27
 """The server failed. Perhaps taken."""
+DELIVERY_REASON_DAMAGED: DeliveryReason.ValueType  # 28
+"""The outbox finds the stored event changed, as by a fault of the disk; it is kept
+among the dead letters and not sent.
+"""
 Global___DeliveryReason: _TypeAlias = DeliveryReason  # noqa: Y015
 
 class _DeliveryMode:

@@ -54,3 +54,4 @@ class DeliveryReason(_Name):
     ALREADY_DELIVERED = auto()
     PARTIAL_SUCCESS = auto()
     INTERNAL = auto()
+    DAMAGED = auto()

@@ -275,6 +275,7 @@ class Outbox(Protocol):
     async def claim(self, connection: str, limit: int, now: float) -> list[Row]:
         """Take up to ``limit`` rows that are due, oldest first; nobody else gets them.
 
+        A row whose stored bytes are not those that were put becomes a dead letter.
         A claim is forgotten when the process ends: such rows are simply due again.
         """
         ...

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tokferry_server.delivery.outbox.interface import Row
 from tokferry_server.delivery.outbox.sqlite.claims import Claim
-from tokferry_server.delivery.outbox.sqlite.rows import READ_PENDING, read_row
+from tokferry_server.delivery.outbox.sqlite.rows import READ_PENDING, mark_of, read_row
 from tokferry_server.delivery.outbox.sqlite.store import Store
 
 MOST_COUNTED: Final = 10_000
@@ -19,7 +20,8 @@ _LATER: Final = "connection = ?1 AND next_at > ?2 AND ?3 = ?3 AND next_at <= ?4"
 _ORDER: Final = "ORDER BY next_at, id LIMIT ?5"
 _FROM: Final = "FROM pending INDEXED BY pending_ready WHERE"
 _CLAIM: Final = tuple(
-    f"SELECT {READ_PENDING}, size {_FROM} {part} {_ORDER}" for part in (_SAME, _LATER)
+    f"SELECT {READ_PENDING}, size, mark {_FROM} {part} {_ORDER}"
+    for part in (_SAME, _LATER)
 )
 _PLACES: Final = tuple(
     f"SELECT next_at, id {_FROM} {part} {_ORDER}" for part in (_SAME, _LATER)
@@ -28,6 +30,14 @@ _COUNTS: Final = tuple(
     f"SELECT count(*) FROM (SELECT 1 {_FROM} {part} LIMIT ?5)"  # noqa: S608
     for part in (_SAME, _LATER)
 )
+
+
+@dataclass(slots=True)
+class Claimed:
+    """Rows that are claimed; ``damaged`` are the ids of those not to be sent."""
+
+    rows: list[Row] = field(default_factory=list)
+    damaged: list[int] = field(default_factory=list)
 
 
 def _walk(
@@ -42,24 +52,36 @@ def _walk(
     return rows
 
 
-def claim(store: Store, name: str, limit: int, now: float) -> list[Row]:
+def claim(store: Store, name: str, limit: int, now: float) -> Claimed:
     """Claim up to ``limit`` due rows of a connection, in the order they are due."""
     store.passed(now)
     number = store.names.find(name)
+    found = Claimed()
     if number is None:
-        return []
+        return found
     claims = store.claims
     most = max(0, limit) + len(claims.beyond(number))
-    rows: list[Row] = []
-    for *values, size in _walk(store, _CLAIM, number, now, most):
-        if len(rows) >= limit:
+    for *values, size, mark in _walk(store, _CLAIM, number, now, most):
+        if len(found.rows) >= limit:
             break
         place = (values[11], values[0])
         if place[1] not in claims.taken:
             claims.take(place[1], Claim(number, place[0], size))
-            rows.append(read_row(values, store.names))
+            _check(store, values, mark, found)
         claims.walked(number, place)
-    return rows
+    return found
+
+
+def _check(store: Store, values: Sequence[Any], mark: object, found: Claimed) -> None:
+    """Tell whether what is to be sent is what was put: disks do change bytes."""
+    try:
+        row = read_row(values, store.names)
+        if mark_of(row) == mark:
+            found.rows.append(row)
+            return
+    except (KeyError, TypeError, AttributeError):  # a number or a type has changed
+        pass
+    found.damaged.append(values[0])
 
 
 def ready(store: Store, now: float) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """The outbox in one SQLite file: the calls of the service, done by a writer thread."""
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from tokferry_server.delivery.outbox.interface import (
     Labelled,
     NewRow,
     OutboxError,
+    OutboxFullError,
     Put,
     Replay,
     Reschedule,
@@ -29,6 +31,7 @@ from tokferry_server.delivery.outbox.sqlite.slices import Slices
 from tokferry_server.delivery.outbox.sqlite.store import Clock
 from tokferry_server.delivery.outbox.sqlite.task import Kind
 from tokferry_server.delivery.outbox.sqlite.writer import Writer, forget
+from tokferry_server.tiktok.reasons import DeliveryReason
 
 
 class SqliteOutbox:
@@ -94,10 +97,21 @@ class SqliteOutbox:
         work = partial(claiming.claim, name=connection, limit=limit, now=now)
         claimed = self.writer.submit(Kind.READ, work)
         try:
-            return await asyncio.shield(claimed)
+            found = await asyncio.shield(claimed)
         except asyncio.CancelledError:
             claimed.add_done_callback(self._release)
             raise
+        if found.damaged:
+            await self._bury(found.damaged, now)
+        return found.rows
+
+    async def _bury(self, damaged: Sequence[int], now: float) -> None:
+        text = "The stored event is not what was put; look at the disk."
+        reason = DeliveryReason.DAMAGED
+        with contextlib.suppress(OutboxFullError):  # then they are kept where they are
+            await self.kill(
+                [Death(id=id_, reason=reason, message=text) for id_ in damaged], now
+            )
 
     async def ready(self, now: float) -> dict[str, int]:
         """Count due unclaimed rows per connection, up to 10,000 each."""
@@ -213,7 +227,7 @@ class SqliteOutbox:
         """Finish and checkpoint, but keep the lock."""
         await self.writer.close()
 
-    def _release(self, claimed: "asyncio.Future[list[Row]]") -> None:
+    def _release(self, claimed: "asyncio.Future[claiming.Claimed]") -> None:
         if claimed.exception() is None:
-            ids = [row.id for row in claimed.result()]
+            ids = [row.id for row in claimed.result().rows]
             self.writer.submit(Kind.READ, partial(claiming.release, ids=ids))

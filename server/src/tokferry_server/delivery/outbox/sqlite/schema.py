@@ -5,6 +5,7 @@ One connection writes and checkpoints, and it keeps the file to itself: with two
 """
 
 import sqlite3
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -122,6 +123,7 @@ def connect(path: Path) -> sqlite3.Connection:
         )
     new = path.stat().st_size == 0
     connection = sqlite3.connect(path, isolation_level=None, timeout=0)
+    connection.text_factory = partial(str, encoding="utf-8", errors="replace")
     try:
         if new:  # on a full disk, free pages can then be given back
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
