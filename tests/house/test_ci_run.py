@@ -54,7 +54,7 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def complete(machine: Machine) -> None:
-    for name in ("git", "make", "python3", "protoc", "openssl", "valgrind"):
+    for name in ("git", "make", "python3", "protoc", "openssl", "valgrind", "strace"):
         machine.add(name)
     protos = machine.root / "include" / "google" / "protobuf"
     protos.mkdir(parents=True)
@@ -94,7 +94,7 @@ def test_what_is_missing_is_installed_first(machine: Machine) -> None:
     machine.add("python3", "exit 1")  # has no venv module
     machine.add("apt-get")
 
-    packages = "python3-venv protobuf-compiler libprotobuf-dev openssl valgrind"
+    packages = "python3-venv protobuf-compiler libprotobuf-dev openssl valgrind strace"
     assert machine.run().returncode == 0
     assert machine.calls[1:4] == [
         "apt-get update -qq",
