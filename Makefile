@@ -12,7 +12,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_PYTHON_DOWNLOADS := never
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test gate bench mutants simulate chaos check generate clean
+.PHONY: help demo test gate bench mutants simulate chaos fuzz check generate clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | \
@@ -40,6 +40,10 @@ simulate: $(READY) ## play 10,000 stories of the delivery worker in virtual time
 chaos: $(READY) ## kill the server 150 times and at every failpoint, and prove that nothing is lost
 	PYTHONPATH=tests $(BIN)/python -m chaos
 	$(BIN)/pytest -m long
+
+fuzz: $(READY) ## feed a million inputs to each place that reads bytes from outside
+	cd tests && for target in json structured typed tiktok settings; do \
+		../$(BIN)/python -m fuzz $$target --runs 1000000 || exit 1; done
 
 check: $(READY) ## check style, types, imports, protos, and that generated files are fresh
 	$(BIN)/ruff check

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = (
-    *("demo", "test", "gate", "bench", "mutants", "simulate", "chaos"),
+    *("demo", "test", "gate", "bench", "mutants", "simulate", "chaos", "fuzz"),
     *("check", "generate", "clean"),
 )
 
