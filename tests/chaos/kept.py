@@ -1,8 +1,9 @@
-"""Reads what an outbox holds, while no server owns it: ``python kept.py FOLDER DB``."""
+"""Reads what outboxes hold that no server owns: ``kept.py FOLDER CONNECTION DB...``."""
 
 import asyncio
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -19,10 +20,16 @@ _FOREVER = 10 * 365 * 86_400.0
 _SLICE = 1000
 
 
-async def kept(path: Path, connection: str) -> Kept:
+async def kept(paths: Sequence[Path], connection: str) -> Kept:
     """Give all that waits, and all dead letters."""
-    outbox = await SqliteOutbox.open(path, clock=ScaledTime.of_run().wall)
     found = Kept(pending=[], dead=[])
+    for path in paths:
+        await _read(path, connection, found)
+    return found
+
+
+async def _read(path: Path, connection: str, found: Kept) -> None:
+    outbox = await SqliteOutbox.open(path, clock=ScaledTime.of_run().wall)
     try:
         later = time.time() + _FOREVER
         while rows := await outbox.claim(connection, _SLICE, later):
@@ -33,10 +40,9 @@ async def kept(path: Path, connection: str) -> Kept:
             last = dead[-1].id
     finally:
         await outbox.close()
-    return found
 
 
 if __name__ == "__main__":
-    folder, database, name = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-    state = asyncio.run(kept(database, name))
+    folder, name = Path(sys.argv[1]), sys.argv[2]
+    state = asyncio.run(kept([Path(one) for one in sys.argv[3:]], name))
     (folder / KEPT).write_bytes(msgspec.json.encode(state))

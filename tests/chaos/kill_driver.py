@@ -20,6 +20,7 @@ from chaos.processes import (
     start_sandbox,
     start_server,
 )
+from tokferry_server.settings.seat import found
 
 CHUNK: Final = 100
 _LOOK_S: Final = 0.05
@@ -173,8 +174,8 @@ async def look_inside(setup: Setup) -> Kept:
     reader = await Process.start(
         "kept.py",
         str(setup.folder),
-        str(setup.outbox),
         CONNECTION,
+        *map(str, found(setup.outbox).values()),
         environment=setup.environment(),
         errors=setup.folder / "kept.err",
     )

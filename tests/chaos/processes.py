@@ -54,7 +54,7 @@ class Setup:
     ``slow`` is longer than ``read_timeout``, both in seconds; ``scale``: how much
     faster the server's waits pass; ``pace``: requests a second of the sandbox, 0: any;
     ``claim``: the most events of a request; ``full``: the seconds for which a full
-    outbox holds a stream back.
+    outbox holds a stream back; ``workers``: how many processes serve.
     """
 
     folder: Path
@@ -71,6 +71,7 @@ class Setup:
     claim: int = 100
     notice: float = 0.2
     full: float = 300.0
+    workers: int = 1
     started: float = field(default_factory=time.time)
 
     def environment(self) -> dict[str, str]:
@@ -203,6 +204,7 @@ async def start_server(
         str(setup.folder / "tokferry.toml"),
         "--listen",
         f"127.0.0.1:{port}",
+        f"--workers={setup.workers}",
         environment={**setup.environment(), **(environment or {})},
         errors=setup.folder / "server.err",
     )
