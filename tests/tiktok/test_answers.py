@@ -145,3 +145,15 @@ def test_retry_after_is_read_as_seconds_or_as_a_time(
     value: str | None, date: str | None, seconds: float | None
 ) -> None:
     assert retry_after_seconds(value, date) == seconds
+
+
+@pytest.mark.parametrize("member", ["message", "request_id", "code"])
+def test_a_text_that_is_not_utf_8_is_left_out(member: str) -> None:
+    members = {"code": b"40002", "message": b'"No"', "request_id": b'"a-1"'}
+    members[member] = b'"\xff\x9d"'
+    body = b",".join(
+        b'"%b":%b' % (name.encode(), value) for name, value in members.items()
+    )
+    answer = read_answer(http_status=200, body=b"{%b}" % body)
+    assert answer.code == (None if member == "code" else 40002)
+    assert answer.request_id == (None if member == "request_id" else "a-1")

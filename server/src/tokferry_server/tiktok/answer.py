@@ -62,6 +62,7 @@ _UNDOCUMENTED_HERE = "ad device tiktok_app_id event_source event_source_id pixel
 _MAX_CODE = 999_999
 _MESSAGE_LIMIT = 400
 _LONGEST_WAIT_S = 86_400.0
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _bodies = msgspec.json.Decoder(_Body)
 _codes = msgspec.json.Decoder(int)
 _texts = msgspec.json.Decoder(str)
@@ -102,7 +103,7 @@ def read_answer(
         return unreadable
     try:
         members = _bodies.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except _UNREADABLE:
         return unreadable
     index, field = named_place(_text(members.message))
     request_id = _text(members.request_id)
@@ -149,7 +150,7 @@ def retry_after_seconds(value: str | None, date: str | None) -> float | None:
 def _code(raw: msgspec.Raw) -> int | None:
     try:
         code = _codes.decode(raw)
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         return None
     return code if 0 <= code <= _MAX_CODE else None
 
@@ -157,7 +158,7 @@ def _code(raw: msgspec.Raw) -> int | None:
 def _text(raw: msgspec.Raw) -> str:
     try:
         return _texts.decode(raw)
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         return ""
 
 
