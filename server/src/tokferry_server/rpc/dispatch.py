@@ -17,6 +17,7 @@ from tokferry_server.delivery.outbox.interface import (
     Put,
 )
 from tokferry_server.delivery.result import MESSAGES, PAUSED, DeliveryResult
+from tokferry_server.delivery.trace_context import of_current_call
 from tokferry_server.mparticle.model import Batch, Malformed
 from tokferry_server.rpc import forwarding
 from tokferry_server.rpc.connections import Connections
@@ -214,6 +215,7 @@ class Dispatch:
 
 
 def _rows(prepared: Iterable[Prepared], errand: Errand, sequence: int) -> list[NewRow]:
+    trace = of_current_call()
     return [
         NewRow(
             connection=errand.connection,
@@ -222,6 +224,7 @@ def _rows(prepared: Iterable[Prepared], errand: Errand, sequence: int) -> list[N
             event_id=parcel.event_id,
             body=parcel.body,
             time_ms=parcel.time_ms,
+            trace=trace,
             position=Position(
                 label=errand.label,
                 sequence=sequence,

@@ -23,6 +23,8 @@ from tokferry_server.delivery.isolate import (
 )
 from tokferry_server.delivery.outbox.doubt import DOUBT_SECONDS
 from tokferry_server.delivery.outbox.interface import Death, OutboxError, Row
+from tokferry_server.delivery.span import links_of_request
+from tokferry_server.delivery.trace_context import links_to
 from tokferry_server.tiktok.answer import Answer, Failure
 from tokferry_server.tiktok.reasons import DeliveryReason, Outcome
 from tokferry_server.tiktok.verdict import Verdict
@@ -145,6 +147,9 @@ class Consignment:
         body = wire.encode_request(route, [item.body for item in items])
         _before_post()
         started = clock.monotonic()
+        # For this task's context alone, and it sends nothing else meanwhile.
+        accepted = links_to(self._rows[item.index].trace for item in items)
+        links_of_request.set(accepted)
         try:
             answer = await self._lane.settings.poster.post(
                 wire.path(len(items)),

@@ -50,7 +50,8 @@ class Position:
 class NewRow:
     """One TikTok event to be stored; its bytes and its id never change again.
 
-    ``body`` is the encoded event. No token is ever part of a row.
+    ``body`` is the encoded event. No token is ever part of a row. ``trace`` says which
+    call accepted it, if that call is traced (``delivery.trace_context``).
     """
 
     connection: str
@@ -60,6 +61,7 @@ class NewRow:
     body: bytes
     time_ms: int
     position: Position = Position()
+    trace: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,7 +61,7 @@ _REPLAY: Final = f"""
 INSERT INTO pending ({COLUMNS}) SELECT id, connection, route, event, event_id, time_ms,
   label, sequence, batch, item, created, max(?1, created), 0,
   iif(?2, NULL, first_ambiguous_at), max(0.0, ?1 - created), last_code,
-  replays + 1, size, mark, body
+  replays + 1, trace, size, mark, body
 FROM dead WHERE id IN (SELECT value FROM json_each(?3))
 """  # noqa: S608
 _REMOVE: Final = f"DELETE FROM dead WHERE {_ASKED}"  # noqa: S608

@@ -14,11 +14,12 @@ _DIGEST_BYTES: Final = 8
 COLUMNS: Final = (
     "id, connection, route, event, event_id, time_ms, label, sequence, batch, item, "
     "created, next_at, attempts, first_ambiguous_at, waited, last_code, replays, "
-    "size, mark, body"
+    "trace, size, mark, body"
 )
 READ_PENDING: Final = (
     "id, connection, route, event, event_id, time_ms, label, sequence, batch, item, "
-    "created, next_at, attempts, first_ambiguous_at, waited, last_code, body"
+    "created, next_at, attempts, first_ambiguous_at, waited, last_code, trace, "
+    "body"
 )
 READ_DEAD: Final = (
     f"{READ_PENDING}, died, reason, code, message, field, request_id, replays, "
@@ -61,6 +62,7 @@ def new_values(
         0.0,
         None,
         0,
+        row.trace,
         len(row.body),
         mark,
         row.body,
@@ -99,7 +101,7 @@ def read_row(values: Values, names: Names) -> Row:
 
 def read_dead(values: Values, names: Names) -> DeadRow:
     """Make a dead letter of the values of ``READ_DEAD``."""
-    died, reason, code, message, field, request_id, replays, status = values[17:]
+    died, reason, code, message, field, request_id, replays, status = values[18:]
     return DeadRow(
         **_fields(values, names),
         died=died,
@@ -134,7 +136,8 @@ def _fields(values: Values, names: Names) -> dict[str, Any]:
         "first_ambiguous_at": values[13],
         "waited": values[14],
         "last_code": values[15],
-        "body": values[16],
+        "trace": values[16],
+        "body": values[17],
     }
 
 

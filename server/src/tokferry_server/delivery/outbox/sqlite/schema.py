@@ -33,6 +33,7 @@ _ROW: Final = """
   waited REAL NOT NULL,
   last_code INTEGER,
   replays INTEGER NOT NULL,
+  trace BLOB,
   size INTEGER NOT NULL,
   mark BLOB NOT NULL,
   body BLOB NOT NULL
