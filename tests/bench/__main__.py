@@ -71,14 +71,20 @@ def _measured(effort: float) -> tuple[list[table.Group], Timed]:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         _say("calls")
         costs = runner.run(rpc.run(_rounds(effort, 5), 0.4 * effort))
-        workers = runner.run(rpc.run_workers(_rounds(effort, 3), effort))
+        workers, transports = (
+            runner.run(rpc.run_apart(key, servers, _rounds(effort, 3), effort))
+            for key, servers in (
+                (rpc.SHORTEST, rpc.WORKERS),
+                (rpc.ALONE, rpc.TRANSPORTS),
+            )
+        )
         _say("delivery")
         delivered = runner.run(delivery.run_all(_rounds(effort, 3), 2.5 * effort))
         _say("cold start")
         started = runner.run(cold.run(_rounds(effort, 5)))
     groups = [
         report.mapping_group(mapped),
-        report_calls.rpc_group(costs, workers),
+        report_calls.rpc_group(costs, workers, transports),
         report_calls.delivery_group(delivered),
         report.growth_group(grown),
         report.cold_group(started),

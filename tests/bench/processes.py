@@ -7,7 +7,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -106,7 +106,8 @@ async def sink() -> AsyncIterator[Process]:
 @contextlib.asynccontextmanager
 async def server(
     sink: Process,
-    *options: str,
+    *,
+    options: Sequence[str] = (),
     outbox: bool = False,
     connections: int = 0,
     variant: str = "",

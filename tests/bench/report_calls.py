@@ -15,18 +15,21 @@ _OF_STORED: Final = 0.6
 _IDLE_MIB: Final = 90.0
 _BULK_MIB: Final = 256.0
 
+_TRANSPORT: Final = 3.0
+
 Runs = dict[Pipeline, list[Delivered]]
+Apart = dict[str, rpc.Cost]
 
 
-def rpc_group(costs: rpc.Costs, workers: rpc.Costs) -> Group:
+def rpc_group(costs: rpc.Costs, workers: Apart, transports: Apart) -> Group:
     """Write what calls cost the server, and how fast they come back."""
     rows = [
         _call(key, cost, costs[_echo_of(key)])
         for key, cost in costs.items()
         if key.name not in (rpc.ECHO, rpc.ECHOED)
     ]
-    if workers:
-        rows.append(_workers(*workers.values()))
+    rows.append(_apart(rpc.SHORTEST, workers))
+    rows.append(_apart(rpc.ALONE, transports, _TRANSPORT))
     return Group("Calls: µs of CPU of the server for each, calls/s, p50 and p99", rows)
 
 
@@ -50,12 +53,16 @@ def _call(key: rpc.CallKey, cost: rpc.Cost, echo: rpc.Cost) -> Row:
     )
 
 
-def _workers(one: rpc.Cost, two: rpc.Cost) -> Row:
+def _apart(key: rpc.CallKey, costs: Apart, least: float | None = None) -> Row:
+    (first, floor), (second, cost) = costs.items()
+    ratio = median(cost.rate) / median(floor.rate)
     return Row(
-        what=f"Transform, {DAY}, typed, 1 a call, 2 workers",
-        figure=_cost(two),
-        floor=f"1 worker: {_cost(one)}",
-        ratio=median(two.rate) / median(one.rate),
+        what=f"{key.name}, {key.profile}, {key.kind}, {key.size} a call, {second}",
+        figure=_cost(cost),
+        floor=f"{first}: {_cost(floor)}",
+        ratio=ratio,
+        reach="" if least is None else f"≥ {least:g} times the calls/s",
+        reached=None if least is None else ratio >= least,
     )
 
 

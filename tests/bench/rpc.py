@@ -1,11 +1,10 @@
 """Calls over gRPC to the real server: throughput, latency, and CPU of the server."""
 
-import inspect
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from statistics import median
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import grpc
 
@@ -44,7 +43,16 @@ class CallKey(NamedTuple):
     callers: int = CALLERS
 
 
-_SHORTEST: Final = CallKey(DAY, TRANSFORM, "typed", 1)
+SHORTEST: Final = CallKey(DAY, TRANSFORM, "typed", 1)
+ALONE: Final = CallKey(PURCHASE, FORWARD, "json", 1)
+WORKERS: Final = {
+    "1 worker": {"options": ("--workers", "1")},
+    "2 workers": {"options": ("--workers", "2")},
+}
+TRANSPORTS: Final = {
+    "httpx's own transport": {"variant": "httpx"},
+    "the server's transport": {},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,24 +106,24 @@ async def run(rounds: int, seconds: float) -> Costs:
         return await _measure(served, opened, list(_sorts()), rounds, seconds)
 
 
-async def run_workers(rounds: int, seconds: float) -> Costs:
-    """Measure the shortest Transform with one worker and with two, if that exists."""
-    from tokferry_server.cli.serve import serve
+async def run_apart(
+    key: CallKey, servers: Mapping[str, Mapping[str, Any]], rounds: int, seconds: float
+) -> dict[str, Cost]:
+    """Measure one sort of call in turns, against servers that differ in something.
 
-    costs: Costs = {}
-    if "workers" not in inspect.signature(serve).parameters:
-        return costs
+    ``servers`` has for each name what ``processes.server`` takes.
+    """
+    sort = next(one for one in _sorts() if one.key == key)
+    costs = {name: Cost() for name in servers}
     for _ in range(rounds):
-        for count in (1, 2):
-            key = CallKey(DAY, f"{count} workers", "typed", 1)
+        for name, settings in servers.items():
             async with (
                 sink() as target,
-                server(target, "--workers", str(count)) as served,
+                server(target, **settings) as served,
                 channels(served.address) as opened,
             ):
-                sort = Sort(key=key, make=_unary(_SHORTEST, _typed(DAY, 1)).make)
                 found = await _measure(served, opened, [sort], 1, seconds)
-                costs.setdefault(key, Cost()).extend(found[key])
+                costs[name].extend(found[key])
     return costs
 
 
