@@ -16,6 +16,7 @@ from bench import (
     growth,
     mapping,
     plot,
+    posts,
     report,
     report_calls,
     rpc,
@@ -78,6 +79,8 @@ def _measured(effort: float) -> tuple[list[table.Group], Timed]:
                 (rpc.ALONE, rpc.TRANSPORTS),
             )
         )
+        _say("requests")
+        posted = runner.run(posts.run(_rounds(effort, 5), 0.2))
         _say("delivery")
         delivered = runner.run(delivery.run_all(_rounds(effort, 3), 2.5 * effort))
         _say("cold start")
@@ -85,6 +88,7 @@ def _measured(effort: float) -> tuple[list[table.Group], Timed]:
     groups = [
         report.mapping_group(mapped),
         report_calls.rpc_group(costs, workers, transports),
+        report.posts_group(posted),
         report_calls.delivery_group(delivered),
         report.growth_group(grown),
         report.cold_group(started),

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from bench import cold, growth, mapping
+from bench import cold, growth, mapping, posts
 from bench.profiles import PROFILES, PURCHASE
 from bench.table import Group, Row, at_most
-from bench.timing import Timed
+from bench.timing import Key, Timed
 
 _STEADY: Final = 1.25
 _COLD: Final = {cold.HELP: 0.3, cold.TRANSFORM: 0.8, cold.READY: 1.5}
@@ -64,6 +64,21 @@ def _custom(profile: str) -> Sequence[tuple[str, str, str, str, float]]:
         (f"{mapping.MAPPINGS} custom {name}", f"{name}", "no mappings", "none", 1.5)
         for name in ("mappings, one matching", "mappings, none matching")
     ]
+
+
+def posts_group(seconds: dict[Key, float]) -> Group:
+    """Write what a request to TikTok costs, beside two other ways to send it."""
+    rows = [
+        at_most(
+            f"POST of {size} events, {name}",
+            f"{seconds[key, size] * 1e6:,.0f}",
+            f"{seconds[posts.RAW, size] * 1e6:,.0f} bare",
+            seconds[key, size] / seconds[posts.RAW, size],
+        )
+        for size in posts.SIZES
+        for key, name in posts.NAMES.items()
+    ]
+    return Group("Requests to TikTok: µs of CPU of the sender for each", rows)
 
 
 def growth_group(timed: Timed) -> Group:
