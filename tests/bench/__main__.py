@@ -71,9 +71,9 @@ def _measured(effort: float) -> tuple[list[table.Group], Timed]:
     grown = growth.run(_rounds(effort, 15))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         _say("calls")
-        costs = runner.run(rpc.run(_rounds(effort, 5), 0.4 * effort))
+        costs = runner.run(rpc.run(_rounds(effort, 5), 0.3 * effort))
         workers, transports = (
-            runner.run(rpc.run_apart(key, servers, _rounds(effort, 3), effort))
+            runner.run(rpc.run_apart(key, servers, _rounds(effort, 3), 0.7 * effort))
             for key, servers in (
                 (rpc.SHORTEST, rpc.WORKERS),
                 (rpc.ALONE, rpc.TRANSPORTS),
@@ -82,7 +82,7 @@ def _measured(effort: float) -> tuple[list[table.Group], Timed]:
         _say("requests")
         posted = runner.run(posts.run(_rounds(effort, 5), 0.2))
         _say("delivery")
-        delivered = runner.run(delivery.run_all(_rounds(effort, 3), 2.5 * effort))
+        delivered = runner.run(delivery.run_all(_rounds(effort, 3), 2.0 * effort))
         _say("cold start")
         started = runner.run(cold.run(_rounds(effort, 5)))
     groups = [

@@ -28,8 +28,8 @@ def _handler() -> grpc.GenericRpcHandler:
     return grpc.method_handlers_generic_handler(
         UNARY.split("/")[1],
         {
-            unary: grpc.unary_unary_rpc_method_handler(_unary),
-            stream: grpc.stream_stream_rpc_method_handler(_stream),
+            unary: grpc.unary_unary_rpc_method_handler(_unary, bytes),
+            stream: grpc.stream_stream_rpc_method_handler(_stream, bytes),
         },
     )
 
