@@ -29,7 +29,7 @@ gate: $(READY) ## run the heavier proofs
 
 bench: $(READY) ## measure speed beside its floors, and write it into tests/bench/RESULTS.md
 	@$(BIN)/uv sync --quiet --frozen --all-packages --group bench
-	PYTHONPATH=tests $(BIN)/python -m bench
+	@PYTHONPATH=tests GRPC_ENABLE_FORK_SUPPORT=0 $(BIN)/python -m bench
 
 mutants: $(READY) ## change the mapping's code in small ways, and see that tests notice
 	$(BIN)/python tests/bench/mutants.py

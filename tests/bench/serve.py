@@ -1,7 +1,8 @@
 """Starts the command as `tokferry` does, with what a measurement adds to the server.
 
 ``BENCH_VARIANT`` names it: ``echo``, a service that does nothing, beside the real one;
-``stored``, the mapping replaced by stored bytes. The product has no switch for either.
+``stored``, the mapping replaced by stored bytes; ``httpx``, requests to TikTok sent by
+httpx's own transport. The product has no switch for any of them.
 """
 
 import os
@@ -19,6 +20,10 @@ def prepare(variant: str) -> None:
         from bench.stored import store_bytes
 
         store_bytes()
+    elif variant == "httpx":
+        from bench.default_httpx import use_httpx
+
+        use_httpx()
 
 
 if __name__ == "__main__":
