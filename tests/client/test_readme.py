@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from rpc.authority import Authority
+
 README = Path(__file__).parents[2] / "client" / "README.md"
 EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
 
@@ -44,6 +46,16 @@ async def test_the_bulk_example_forwards_a_file(
 
     assert service.lines == [b'{"events": []}', b'{"events": []}']
     assert "rejected: 2" in capsys.readouterr().out
+
+
+def test_the_example_with_certificates_makes_a_client(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    authority = Authority(tmp_path, "ca")
+    authority.pair("orders")
+    monkeypatch.chdir(tmp_path)
+
+    exec(EXAMPLES[4], {})
 
 
 def test_the_tls_example_makes_a_client() -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tokferry._stream import ChunkAnswer
     from tokferry._stream_aio import AsyncForwardStream
     from tokferry._stream_sync import ForwardStream
+    from tokferry._tls import Tls
 
 __all__ = [
     "AsyncClient",
@@ -47,6 +48,7 @@ __all__ = [
     "NotImplementedByServer",
     "PermissionDenied",
     "ResourceExhausted",
+    "Tls",
     "TokferryError",
     "Unauthenticated",
     "Unavailable",
@@ -63,5 +65,6 @@ def __getattr__(name: str) -> object:
         "ChunkAnswer": "_stream",
         "Client": "_client",
         "ForwardStream": "_stream_sync",
+        "Tls": "_tls",
     }
     return getattr(import_module(f"{__name__}.{homes.get(name, '_errors')}"), name)

@@ -23,6 +23,7 @@ from tokferry._stream import (
 )
 from tokferry._stream_aio import AsyncForwardStream
 from tokferry._stream_cut import MAX_BYTES, Item
+from tokferry._tls import Tls
 from tokferry.v1 import (
     ConnectionSettings,
     DescribeConnectionResponse,
@@ -46,8 +47,8 @@ class AsyncClient:
     Args:
         target: the server's address, such as `tokferry.example.com:443`.
         token: the caller's own token at the server (never TikTok's).
-        tls: True for TLS with the system's certificates, credentials from
-            `grpc.ssl_channel_credentials()` for one's own, False for plaintext.
+        tls: True for TLS with the system's certificates, `Tls(...)` for those of one's
+            own, gRPC's channel credentials for anything else, False for plaintext.
         timeout: the deadline of a call that names none, in seconds.
 
     Raises:
@@ -60,7 +61,7 @@ class AsyncClient:
         target: str = DEFAULT_TARGET,
         *,
         token: str | None = None,
-        tls: bool | grpc.ChannelCredentials = False,
+        tls: bool | Tls | grpc.ChannelCredentials = False,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
         self._settings = channel_settings(target, token=token, tls=tls, timeout=timeout)

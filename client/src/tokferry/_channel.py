@@ -12,6 +12,8 @@ from typing import Final
 
 import grpc
 
+from tokferry._tls import Tls
+
 DEFAULT_TARGET: Final = "127.0.0.1:50051"
 DEFAULT_TIMEOUT: Final = 30.0
 _MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
@@ -73,12 +75,13 @@ def channel_settings(
     target: str,
     *,
     token: str | None,
-    tls: bool | grpc.ChannelCredentials,
+    tls: bool | Tls | grpc.ChannelCredentials,
     timeout: float,
 ) -> ChannelSettings:
     """Check what a client was given.
 
     Raises:
+        OSError: a file of `tls` cannot be read.
         ValueError: the token would travel in clear text, is not visible ASCII, or the
             timeout is not a positive number.
     """
@@ -87,12 +90,13 @@ def channel_settings(
     if tls is False and token is not None and not is_loopback(target):
         raise ValueError(
             f"token: refusing to send it in clear text to {target}; pass tls=True, or"
-            " credentials from grpc.ssl_channel_credentials()"
+            " tls=Tls(...) with certificates of your own"
         )
+    credentials: grpc.ChannelCredentials | None
     if isinstance(tls, bool):
-        credentials = grpc.ssl_channel_credentials() if tls else None
+        credentials = Tls().credentials() if tls else None
     else:
-        credentials = tls
+        credentials = tls.credentials() if isinstance(tls, Tls) else tls
     return ChannelSettings(
         target=target,
         token=token,

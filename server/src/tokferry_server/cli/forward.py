@@ -5,6 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
+from tokferry_server.cli.forward_identity import (
+    Authorities,
+    Certificate,
+    Identity,
+    Key,
+    TokenFile,
+    UseTls,
+    identity,
+)
 from tokferry_server.cli.options import Files, WrapEvents
 from tokferry_server.cli.paper import complain
 from tokferry_server.cli.settings import UNUSABLE, load_or_exit
@@ -37,9 +46,11 @@ def forward(  # noqa: PLR0913  what the command takes
             f"{DEFAULT_TARGET}.",
         ),
     ] = None,
-    tls: Annotated[
-        bool, typer.Option("--tls", help="Speak TLS with the target.")
-    ] = False,
+    tls: UseTls = False,
+    ca: Authorities = None,
+    certificate: Certificate = None,
+    key: Key = None,
+    token_file: TokenFile = None,
     local: Annotated[
         bool,
         typer.Option("--local", help="Use a server within this command; mode sync."),
@@ -85,7 +96,13 @@ def forward(  # noqa: PLR0913  what the command takes
     from tokferry_server.cli.forward_run import Job
     from tokferry_server.cli.forward_summary import print_summary
 
-    chosen = _target(settings, connection, target, tls=tls, local=local, mode=mode)
+    try:
+        own = identity(
+            tls=tls, ca=ca, certificate=certificate, key=key, token_file=token_file
+        )
+    except ValueError as error:
+        _exit(str(error))
+    chosen = _target(settings, connection, target, own, local=local, mode=mode)
     try:
         run = prepared(
             Job(
@@ -124,8 +141,8 @@ def _target(  # noqa: PLR0913  what the command takes
     path: Path | None,
     connection: str | None,
     address: str | None,
+    own: Identity,
     *,
-    tls: bool,
     local: bool,
     mode: str | None,
 ) -> "Target":
@@ -144,9 +161,9 @@ def _target(  # noqa: PLR0913  what the command takes
         )
     if address is None:
         address = settings.server.listen if settings else DEFAULT_TARGET
-    if not tls and not is_loopback(address):
+    if not own.tls and not is_loopback(address):
         _exit(f"--target {address}: events would travel in clear text; add --tls")
-    return Target(connection=name, address=address, tls=tls, mode=mode)
+    return Target(connection=name, address=address, identity=own, mode=mode)
 
 
 def _connection(settings: "Settings | None", name: str | None) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from tokferry import AsyncClient, DeadlineExceeded, TokferryError, Unavailable
 from tokferry_server.assembly import assembled
+from tokferry_server.cli.forward_identity import NOBODY, Identity
 from tokferry_server.delivery.outbox.interface import OutboxError
 from tokferry_server.settings import Settings
 
@@ -22,7 +23,7 @@ class Target:
 
     connection: str
     address: str = ""
-    tls: bool = False
+    identity: Identity = NOBODY
     local: Settings | None = None
     mode: str | None = None
 
@@ -35,12 +36,17 @@ async def reached(target: Target) -> AsyncIterator[AsyncClient]:
         TargetError: there is no server, or none could be started.
     """
     if target.local is None:
-        async with AsyncClient(target.address, tls=target.tls) as client:
+        try:
+            own = target.identity
+            client = AsyncClient(target.address, tls=own.tls, token=own.token)
+        except (OSError, ValueError) as error:
+            raise TargetError(str(error)) from None
+        async with client:
             yield client
         return
     # Nobody but this very process calls.
-    own = replace(target.local.server, principals=(), tls=None)
-    settings = replace(target.local, server=own)
+    server = replace(target.local.server, principals=(), tls=None)
+    settings = replace(target.local, server=server)
     if target.mode != "durable":
         # The outbox may be another process's, and nothing is stored here.
         settings = replace(settings, outbox=None)

@@ -15,11 +15,11 @@ _HEADER: Final = "authorization"
 _SCHEME: Final = "bearer "
 _NAMES: Final = {
     "x509_common_name": "CN=",
-    "x509_dns": "DNS:",
-    "x509_uri": "URI:",
+    "peer_dns": "DNS:",
+    "peer_uri": "URI:",
 }
 """What gRPC tells of a certificate that it has verified:
-https://grpc.github.io/grpc/core/md_doc_server_side_auth.html"""
+https://github.com/grpc/grpc/blob/master/include/grpc/grpc_security_constants.h"""
 
 Metadata = Iterable[tuple[str, str | bytes]]
 AuthContext = Mapping[str, Iterable[bytes]]
