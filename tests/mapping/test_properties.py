@@ -1,12 +1,12 @@
 """What holds for every batch: both readers agree, nothing is sent in clear text."""
 
-from dataclasses import replace
 from itertools import chain
 from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from strategies import messages
 from strategies.cases import connection

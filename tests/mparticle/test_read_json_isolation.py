@@ -1,6 +1,7 @@
 """One malformed event, or shared part of a batch, never costs its neighbours."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ MARKER = "zanzibar"
 """A value that must never come back in an error."""
 
 
-def read_events(*events: Any) -> list[Event | Malformed]:
+def read_events(*events: Any) -> Sequence[Event | Malformed]:
     (read,) = read_json(json.dumps({**BATCH, "events": events}).encode())
     assert isinstance(read, Batch)
     return read.events

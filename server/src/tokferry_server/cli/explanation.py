@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from tokferry_server.cli.leaves import leaves
 from tokferry_server.mapping.custom.properties import load_properties

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
+
+from msgspec.structs import replace
 
 from tokferry_server.mapping.native import Listed
 from tokferry_server.mapping.outcome import MappingWarning, WarningCode

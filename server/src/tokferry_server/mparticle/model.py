@@ -3,9 +3,11 @@
 Names are mParticle's own
 (https://docs.mparticle.com/developers/apis/json-reference/). Scalars are ``Any``:
 senders write numbers as text and text as numbers, and the mapping's rules sort that
-out. Only a container of the wrong kind is refused while reading.
+out. Only a container of the wrong kind is refused while reading. What was decoded holds
+no cycles, so the garbage collector need not look at structs.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -14,7 +16,7 @@ Map = dict[str, Any] | list[Any] | None
 """A JSON object. Some senders (PHP) write an empty one as an empty array."""
 
 
-class Product(msgspec.Struct):
+class Product(msgspec.Struct, gc=False):
     """One product of a commerce event."""
 
     id: Any = None
@@ -31,7 +33,7 @@ class Product(msgspec.Struct):
     custom_attributes: Map = None
 
 
-class ProductAction(msgspec.Struct):
+class ProductAction(msgspec.Struct, gc=False):
     """What was done with the products."""
 
     action: Any = None
@@ -49,7 +51,7 @@ class ProductAction(msgspec.Struct):
     products: list[Product | None] | None = None
 
 
-class Promotion(msgspec.Struct):
+class Promotion(msgspec.Struct, gc=False):
     """One promotion that was viewed or clicked."""
 
     id: Any = None
@@ -58,21 +60,21 @@ class Promotion(msgspec.Struct):
     position: Any = None
 
 
-class PromotionAction(msgspec.Struct):
+class PromotionAction(msgspec.Struct, gc=False):
     """What was done with the promotions."""
 
     action: Any = None
     promotions: list[Promotion | None] | None = None
 
 
-class ProductImpression(msgspec.Struct):
+class ProductImpression(msgspec.Struct, gc=False):
     """One list of products that was shown."""
 
     product_impression_list: Any = None
     products: list[Product | None] | None = None
 
 
-class DeviceInfo(msgspec.Struct):
+class DeviceInfo(msgspec.Struct, gc=False):
     """The device."""
 
     platform: Any = None
@@ -108,7 +110,7 @@ class DeviceInfo(msgspec.Struct):
     is_dst: Any = None
 
 
-class ApplicationInfo(msgspec.Struct):
+class ApplicationInfo(msgspec.Struct, gc=False):
     """The application that sent the batch."""
 
     application_name: Any = None
@@ -119,26 +121,26 @@ class ApplicationInfo(msgspec.Struct):
     os: Any = None
 
 
-class Consent(msgspec.Struct):
+class Consent(msgspec.Struct, gc=False):
     """One consent, or for CCPA one opt-out."""
 
     consented: Any = None
 
 
-class CcpaConsentState(msgspec.Struct):
+class CcpaConsentState(msgspec.Struct, gc=False):
     """CCPA: ``consented`` true means that the user opted OUT of sale."""
 
     data_sale_opt_out: Consent | None = None
 
 
-class ConsentState(msgspec.Struct):
+class ConsentState(msgspec.Struct, gc=False):
     """Consents by purpose, and the opt-out of sale."""
 
     gdpr: dict[str, Consent | None] | list[Any] | None = None
     ccpa: CcpaConsentState | None = None
 
 
-class SourceInfo(msgspec.Struct):
+class SourceInfo(msgspec.Struct, gc=False):
     """Where the batch came from."""
 
     channel: Any = None
@@ -146,7 +148,7 @@ class SourceInfo(msgspec.Struct):
     is_historical: Any = None
 
 
-class EventData(msgspec.Struct):
+class EventData(msgspec.Struct, gc=False):
     """``data`` of one event: the common fields and those of its type."""
 
     event_type: Any = None
@@ -199,14 +201,14 @@ class EventData(msgspec.Struct):
     product_impressions: list[ProductImpression | None] | None = None
 
 
-class Event(msgspec.Struct):
+class Event(msgspec.Struct, gc=False):
     """One event as mParticle wraps it."""
 
     event_type: Any = None
     data: EventData | None = None
 
 
-class BatchData(msgspec.Struct):
+class BatchData(msgspec.Struct, gc=False):
     """All that the events of one batch have in common."""
 
     environment: Any = None
@@ -232,7 +234,7 @@ class BatchData(msgspec.Struct):
     context: Any = None
 
 
-class Malformed(msgspec.Struct, frozen=True):
+class Malformed(msgspec.Struct, frozen=True, gc=False):
     """An event, or a batch, that cannot be read.
 
     ``field`` is its path (``event.product_action.products[1]``), ``problem`` says what
@@ -243,8 +245,8 @@ class Malformed(msgspec.Struct, frozen=True):
     problem: str
 
 
-class Batch(msgspec.Struct):
+class Batch(msgspec.Struct, gc=False):
     """One batch: shared data and its events, each read by itself."""
 
     data: BatchData
-    events: list[Event | Malformed]
+    events: Sequence[Event | Malformed]

@@ -2,7 +2,8 @@
 
 Members, types and scopes are those of the endpoint page,
 https://business-api.tiktok.com/portal/docs?id=1771101303285761.
-A member that is ``None`` (or an empty tuple) is absent and is not written.
+A member that is ``None`` (or an empty tuple) is absent and is not written. None can be
+part of a cycle, so the garbage collector need not look at them.
 """
 
 import msgspec
@@ -11,7 +12,7 @@ Number = int | float
 OneOrMany = str | tuple[str, ...]
 
 
-class Content(msgspec.Struct, omit_defaults=True):
+class Content(msgspec.Struct, omit_defaults=True, gc=False):
     """One product of ``properties.contents``; ``price`` is the unit price."""
 
     price: Number | None = None
@@ -22,7 +23,7 @@ class Content(msgspec.Struct, omit_defaults=True):
     brand: str | None = None
 
 
-class Properties(msgspec.Struct, omit_defaults=True):
+class Properties(msgspec.Struct, omit_defaults=True, gc=False):
     """What happened: products, amounts (major currency units), texts."""
 
     contents: list[Content] | None = None
@@ -37,7 +38,7 @@ class Properties(msgspec.Struct, omit_defaults=True):
     shop_id: str | None = None
 
 
-class User(msgspec.Struct, omit_defaults=True):
+class User(msgspec.Struct, omit_defaults=True, gc=False):
     """Who did it. ``email``, ``phone`` and ``external_id`` are SHA-256 hex digests."""
 
     email: OneOrMany | None = None
@@ -60,14 +61,14 @@ class User(msgspec.Struct, omit_defaults=True):
     att_status: str | None = None
 
 
-class Page(msgspec.Struct, omit_defaults=True):
+class Page(msgspec.Struct, omit_defaults=True, gc=False):
     """Where it happened on the web."""
 
     url: str | None = None
     referrer: str | None = None
 
 
-class App(msgspec.Struct, omit_defaults=True):
+class App(msgspec.Struct, omit_defaults=True, gc=False):
     """The app in which it happened."""
 
     app_id: str | None = None
@@ -75,14 +76,14 @@ class App(msgspec.Struct, omit_defaults=True):
     app_version: str | None = None
 
 
-class Lead(msgspec.Struct, omit_defaults=True):
+class Lead(msgspec.Struct, omit_defaults=True, gc=False):
     """The lead of a CRM event."""
 
     lead_id: str | None = None
     lead_event_source: str | None = None
 
 
-class Event(msgspec.Struct, omit_defaults=True):
+class Event(msgspec.Struct, omit_defaults=True, gc=False):
     """One element of ``data`` in a request; ``event_time`` is in Unix seconds."""
 
     event: str
@@ -96,7 +97,7 @@ class Event(msgspec.Struct, omit_defaults=True):
     limited_data_use: bool | None = None
 
 
-class LegacyContent(msgspec.Struct, omit_defaults=True):
+class LegacyContent(msgspec.Struct, omit_defaults=True, gc=False):
     """One product of an Events API 1.0 event."""
 
     price: Number | None = None
@@ -107,7 +108,7 @@ class LegacyContent(msgspec.Struct, omit_defaults=True):
     content_name: str | None = None
 
 
-class LegacyProperties(msgspec.Struct, omit_defaults=True):
+class LegacyProperties(msgspec.Struct, omit_defaults=True, gc=False):
     """What happened, in the members that Events API 1.0 has."""
 
     contents: list[LegacyContent] | None = None
@@ -117,13 +118,13 @@ class LegacyProperties(msgspec.Struct, omit_defaults=True):
     value: Number | None = None
 
 
-class LegacyAd(msgspec.Struct, omit_defaults=True):
+class LegacyAd(msgspec.Struct, omit_defaults=True, gc=False):
     """The click id under its 1.0 name."""
 
     callback: str | None = None
 
 
-class LegacyUser(msgspec.Struct, omit_defaults=True):
+class LegacyUser(msgspec.Struct, omit_defaults=True, gc=False):
     """Who did it: one digest each, 1.0 has no arrays."""
 
     external_id: str | None = None
@@ -132,7 +133,7 @@ class LegacyUser(msgspec.Struct, omit_defaults=True):
     ttp: str | None = None
 
 
-class LegacyContext(msgspec.Struct, omit_defaults=True):
+class LegacyContext(msgspec.Struct, omit_defaults=True, gc=False):
     """Where and by whom, in the layout of Events API 1.0."""
 
     ad: LegacyAd | None = None
@@ -142,7 +143,7 @@ class LegacyContext(msgspec.Struct, omit_defaults=True):
     user_agent: str | None = None
 
 
-class LegacyEvent(msgspec.Struct, omit_defaults=True):
+class LegacyEvent(msgspec.Struct, omit_defaults=True, gc=False):
     """One element of ``batch`` in an Events API 1.0 request; ISO 8601 timestamp."""
 
     type: str | None = None
