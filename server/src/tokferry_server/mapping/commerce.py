@@ -1,120 +1,86 @@
-"""The products of a commerce event, and what follows from them."""
+"""The properties of an event: what its products' entries are, and what follows."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
 from msgspec.structs import replace
 
 from tokferry_server.mapping.native import Listed
-from tokferry_server.mapping.outcome import MappingWarning, WarningCode
+from tokferry_server.mapping.outcome import WarningCode
 from tokferry_server.mapping.rules.amounts import as_number
 from tokferry_server.mapping.scope import Scope
-from tokferry_server.mapping.table import Step
-from tokferry_server.tiktok.model import Content
-
-Members = dict[str, Any]
+from tokferry_server.tiktok.model import Content, Properties
 
 _PRODUCT = "event.product_action.products[*]"
 _ENTRY = re.compile(r"properties\.contents\[(\d+)\]")
-
-
-def list_contents(
-    steps: Sequence[Step], products: Iterable[Listed], scope: Scope
-) -> list[Members]:
-    """Give the members of each product's entry, empty where it has none."""
-    contents = []
-    for index, (path, product) in enumerate(products):
-        scope.product = product
-        with naming(scope, path, index):
-            members = {
-                step.member: value
-                for step in steps
-                if (value := step.value(scope)) is not None
-            }
-        contents.append(members)
-    return contents
+_NO_CONTENT = Content()
+_NO_PROPERTIES = Properties()
 
 
 def finish(
-    properties: Members,
-    contents: Sequence[Members],
+    properties: Properties,
+    contents: Sequence[Content],
     products: Sequence[Listed],
     scope: Scope,
-) -> None:
-    """Set ``contents`` and what follows from it: ids, a derived value, warnings."""
-    kept = [index for index, members in enumerate(contents) if members]
-    for index in kept:
-        if "content_id" not in contents[index] and index < len(products):
-            scope.warn(WarningCode.CONTENT_ID_MISSING, f"{products[index][0]}.id")
-    ids = [contents[index].get("content_id") for index in kept]
+) -> Properties | None:
+    """Set ``contents`` and what follows from it: ids, a derived value, warnings.
+
+    Entries that hold nothing are left out. Gives ``None`` when nothing is set at all.
+    """
+    kept = [content for content in contents if content != _NO_CONTENT]
     if kept:
-        properties["contents"] = [Content(**contents[index]) for index in kept]
-    if any(ids):
-        properties["content_ids"] = [one for one in ids if one is not None]
-    if scope.connection.derive_value and "value" not in properties:
-        derived = _sum(contents)
-        if derived is not None:
-            properties["value"] = derived
+        properties.contents = kept
+        ids = [one.content_id for one in kept if one.content_id is not None]
+        if ids:
+            properties.content_ids = ids
+        if len(ids) < len(kept):
+            _warn_of_missing_ids(contents, products, scope)
+    if scope.connection.derive_value and properties.value is None:
+        properties.value = _sum(contents)
+        if properties.value is not None:
             scope.path = f"{_PRODUCT}.price + {_PRODUCT}.quantity"
             scope.note_origin("properties.value", "derive_value")
-    if "value" in properties and "currency" not in properties:
+    if properties.value is not None and properties.currency is None:
         scope.warn(WarningCode.VALUE_WITHOUT_CURRENCY, "event.currency_code")
-    _finish_origins(kept, scope)
+    if scope.origins is not None:
+        _finish_origins(contents, scope)
+    return None if properties == _NO_PROPERTIES else properties
 
 
-@contextmanager
-def naming(scope: Scope, path: str, index: int) -> Iterator[None]:
-    """Make warnings and origins of the block name this product and its entry."""
-    warned, explained = len(scope.warnings), len(scope.origins or ())
-    yield
-    for position in range(warned, len(scope.warnings)):
-        code, field = scope.warnings[position].code, scope.warnings[position].field
-        scope.warnings[position] = MappingWarning(code, _named(field, path))
-    if scope.origins is None:
-        return
-    for position in range(explained, len(scope.origins)):
-        origin = scope.origins[position]
-        scope.origins[position] = replace(
-            origin,
-            tiktok=origin.tiktok.replace("[*]", f"[{index}]"),
-            mparticle=_named(origin.mparticle, path),
-        )
+def _warn_of_missing_ids(
+    contents: Sequence[Content], products: Sequence[Listed], scope: Scope
+) -> None:
+    """Name each product that has an entry without an id."""
+    for content, (place, _) in zip(contents, products, strict=False):
+        if content.content_id is None and content != _NO_CONTENT:
+            scope.warn(WarningCode.CONTENT_ID_MISSING, f"{place}.id")
 
 
-def _named(field: str, path: str) -> str:
-    """Put the product's own path in place of the path of any product."""
-    if field.startswith("product."):
-        return f"{path}.{field.removeprefix('product.')}"
-    return field.replace(_PRODUCT, path)
-
-
-def _finish_origins(kept: Sequence[int], scope: Scope) -> None:
+def _finish_origins(contents: Sequence[Content], scope: Scope) -> None:
     """Number entries as they are sent, and say where the ids came from."""
-    if scope.origins is None:
-        return
-    places = {str(index): str(place) for place, index in enumerate(kept)}
-    for position, origin in enumerate(scope.origins):
-        entry = _ENTRY.match(origin.tiktok)
-        if entry is not None:
-            tiktok = f"properties.contents[{places[entry[1]]}]"
-            tiktok += origin.tiktok[entry.end() :]
-            scope.origins[position] = replace(origin, tiktok=tiktok)
-    last = {origin.tiktok: origin for origin in scope.origins}
+    origins = scope.origins or []
+    kept = [i for i, content in enumerate(contents) if content != _NO_CONTENT]
+    if len(kept) < len(contents):
+        places = {str(index): place for place, index in enumerate(kept)}
+        for position, origin in enumerate(origins):
+            entry = _ENTRY.match(origin.tiktok)
+            if entry is not None:
+                tiktok = f"properties.contents[{places[entry[1]]}]"
+                tiktok += origin.tiktok[entry.end() :]
+                origins[position] = replace(origin, tiktok=tiktok)
+    last = {origin.tiktok: origin for origin in origins}
     scope.origins = list(last.values())  # what overrides a value is its origin
-    scope.origins.extend(
+    scope.origins += [
         replace(origin, tiktok="properties.content_ids", rule="content_ids")
-        for origin in tuple(scope.origins)
-        if origin.tiktok.startswith("properties.contents[")
-        and origin.tiktok.endswith(".content_id")
-    )
+        for tiktok, origin in last.items()
+        if tiktok.endswith("].content_id") and tiktok.startswith("properties.contents[")
+    ]
 
 
-def _sum(contents: Sequence[Members]) -> int | float | None:
+def _sum(contents: Sequence[Content]) -> int | float | None:
     """Σ price times quantity in decimal, if every product has both."""
-    pairs = [(members.get("price"), members.get("quantity")) for members in contents]
+    pairs = [(content.price, content.quantity) for content in contents]
     if not pairs or any(None in pair for pair in pairs):
         return None
     total = sum(

@@ -1,38 +1,43 @@
 """Which TikTok event an mParticle event becomes by itself, without a custom mapping."""
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any
 
 from tokferry_server.mapping.connection import Connection
-from tokferry_server.mapping.outcome import DropReason
+from tokferry_server.mapping.outcome import Drop, DropReason
 from tokferry_server.mapping.paths import first_of
 from tokferry_server.mapping.rules.texts import as_text
 from tokferry_server.mapping.tables import read_table
-from tokferry_server.mparticle.model import EventData, Product, Promotion
+from tokferry_server.mparticle.model import EventData, Product
 from tokferry_server.tiktok.names import APP_EVENTS, STANDARD_EVENTS
 
 _ROKT_FLAG = "Rokt.CommerceEventType"
 _PROMOTION_VIEW = ("view", "1")  # the Web SDK writes 1
 _SNAKE_BOUNDARY = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
+_ACTION = "event.product_action.action"
+_PRODUCTS = "event.product_action.products"
+
 Listed = tuple[str, Product]
-"""A product and its path in the event."""
+"""A product's path in the event, its place, and the product."""
+Listing = Callable[[EventData], list[Listed]]
 
 
 @dataclass(frozen=True, slots=True)
 class Native:
-    """What an event becomes: a TikTok name with its products, or a reason why not.
+    """What an event becomes: a TikTok name, or why it becomes none.
 
-    ``path`` is the mParticle path that decided.
+    ``path`` is the mParticle path that decided. ``products`` lists what the contents
+    are made of; only commerce events have it.
     """
 
-    name: str | None
+    name: str
     path: str
-    reason: DropReason | None = None
-    products: list[Listed] = field(default_factory=list)
-    is_commerce: bool = False
+    drop: Drop | None = None
+    products: Listing | None = None
 
 
 class NativeEvents:
@@ -49,6 +54,13 @@ class NativeEvents:
         self.extended: dict[str, str] = (
             _names(table["extended"], column) if extended else {}
         )
+        self._actions = {
+            action: _native(name, _ACTION, listed_products)
+            for action, name in self.commerce.items()
+        }
+        self._rows = {
+            row: _native(name, *_EXTENDED[row]) for row, name in self.extended.items()
+        }
         self._standard = _by_spelling(
             APP_EVENTS if connection.event_source == "app" else STANDARD_EVENTS
         )
@@ -61,69 +73,42 @@ class NativeEvents:
         if self._extended and event_type == "custom_event":
             return self._custom(event)
         if self._extended and event_type == "screen_view":
-            return self._row("screen view", "event.screen_name")
+            return self._rows["screen view"]
         return _unsupported("event")
 
     def _commerce(self, event: EventData) -> Native:
         if event.product_action is not None:
-            return self._product_action(event)
+            return self._product_action(event, event.product_action.action)
         if self._extended and event.promotion_action is not None:
-            path = "event.promotion_action.action"
             action = as_text(event.promotion_action.action) or ""
             if action.lower() not in _PROMOTION_VIEW:
-                return _unsupported(path)
-            promotions = list(_promotions(event.promotion_action.promotions))
-            return self._row("promotion view", path, promotions, is_commerce=True)
+                return _unsupported("event.promotion_action.action")
+            return self._rows["promotion view"]
         if self._extended and event.product_impressions:
-            return self._row(
-                "product impression",
-                "event.product_impressions",
-                list(_impressions(event)),
-                is_commerce=True,
-            )
+            return self._rows["product impression"]
         return _unsupported("event")
 
-    def _product_action(self, event: EventData) -> Native:
-        path = "event.product_action.action"
-        action = event.product_action
-        spelling = (as_text(action and action.action) or "").lower()
-        products = listed_products(event)
-        name = self.commerce.get(spelling)
-        if name is None and self._extended and _rokt(event) == "add_payment_info":
-            return self._row(
-                f"flag {_ROKT_FLAG} = add_payment_info",
-                f"event.custom_flags['{_ROKT_FLAG}']",
-                products,
-                is_commerce=True,
-            )
-        return _named(name, path, products)
+    def _product_action(self, event: EventData, action: Any) -> Native:
+        native = self._actions.get((as_text(action) or "").lower())
+        if native is not None:
+            return native
+        if self._extended and _rokt(event) == "add_payment_info":
+            return self._rows[_PAYMENT_INFO]
+        return _unsupported(_ACTION)
 
     def _custom(self, event: EventData) -> Native:
-        path = "event.event_name"
         given = as_text(event.event_name) or ""
         name = self._standard.get(given)
         if name is not None:
-            return Native(name, path)
+            return Native(name, "event.event_name")
         attribution = f"custom event {given.lower()}"
         if attribution in ("custom event attribution", "custom event re-engagement"):
-            return self._row(attribution, path)
+            return self._rows[attribution]
         if (as_text(event.custom_event_type) or "").lower() == "search":
-            return self._row("custom event of type search", "event.custom_event_type")
+            return self._rows["custom event of type search"]
         if given in self._foreign:
-            return Native(None, path, DropReason.UNSUPPORTED_FOR_SOURCE)
-        return _unsupported(path)
-
-    def _row(
-        self,
-        row: str,
-        path: str,
-        products: list[Listed] | None = None,
-        *,
-        is_commerce: bool = False,
-    ) -> Native:
-        name = self.extended.get(row) or None
-        reason = None if name else DropReason.UNSUPPORTED_FOR_SOURCE
-        return Native(name, path, reason, products or [], is_commerce)
+            return _native("", "event.event_name")
+        return _unsupported("event.event_name")
 
 
 def _column(connection: Connection) -> int:
@@ -147,15 +132,15 @@ def snake_case(name: str) -> str:
     return _SNAKE_BOUNDARY.sub("_", name).lower()
 
 
-def _named(name: str | None, path: str, products: list[Listed]) -> Native:
-    if name is None:
-        return _unsupported(path)
-    reason = None if name else DropReason.UNSUPPORTED_FOR_SOURCE
-    return Native(name or None, path, reason, products, is_commerce=True)
+def _native(name: str, path: str, products: Listing | None = None) -> Native:
+    """Give what has this name in the connection's column; an empty one is not sent."""
+    drop = None if name else Drop(DropReason.UNSUPPORTED_FOR_SOURCE, path)
+    return Native(name, path, drop, products)
 
 
+@cache
 def _unsupported(path: str) -> Native:
-    return Native(None, path, DropReason.UNSUPPORTED_EVENT)
+    return Native("", path, Drop(DropReason.UNSUPPORTED_EVENT, path))
 
 
 def _rokt(event: EventData) -> str | None:
@@ -164,24 +149,50 @@ def _rokt(event: EventData) -> str | None:
 
 
 def listed_products(event: EventData) -> list[Listed]:
-    """Give the products of the event's product action, with their paths."""
+    """Give the products of the event's product action, with their places."""
     action = event.product_action
+    products = (action and action.products) or ()
     return [
-        (f"event.product_action.products[{index}]", product)
-        for index, product in enumerate((action and action.products) or ())
+        (place, product)
+        for place, product in zip(_places(len(products)), products, strict=True)
         if product is not None
     ]
 
 
-def _impressions(event: EventData) -> Iterator[Listed]:
-    for outer, shown in enumerate(event.product_impressions or ()):
-        for index, product in enumerate((shown and shown.products) or ()):
-            if product is not None:
-                yield f"event.product_impressions[{outer}].products[{index}]", product
+@lru_cache(maxsize=16)
+def _places(count: int) -> Sequence[str]:
+    return [f"{_PRODUCTS}[{index}]" for index in range(count)]
 
 
-def _promotions(promotions: list[Promotion | None] | None) -> Iterator[Listed]:
-    for index, promotion in enumerate(promotions or ()):
-        if promotion is not None:
-            product = Product(id=promotion.id, name=promotion.name)
-            yield f"event.promotion_action.promotions[{index}]", product
+def _listed_impressions(event: EventData) -> list[Listed]:
+    return [
+        (f"event.product_impressions[{outer}].products[{index}]", product)
+        for outer, shown in enumerate(event.product_impressions or ())
+        for index, product in enumerate((shown and shown.products) or ())
+        if product is not None
+    ]
+
+
+def _listed_promotions(event: EventData) -> list[Listed]:
+    action = event.promotion_action
+    return [
+        (
+            f"event.promotion_action.promotions[{index}]",
+            Product(id=promotion.id, name=promotion.name),
+        )
+        for index, promotion in enumerate((action and action.promotions) or ())
+        if promotion is not None
+    ]
+
+
+_PAYMENT_INFO = f"flag {_ROKT_FLAG} = add_payment_info"
+_EXTENDED: dict[str, tuple[str, Listing | None]] = {
+    _PAYMENT_INFO: (f"event.custom_flags['{_ROKT_FLAG}']", listed_products),
+    "promotion view": ("event.promotion_action.action", _listed_promotions),
+    "product impression": ("event.product_impressions", _listed_impressions),
+    "custom event of type search": ("event.custom_event_type", None),
+    "screen view": ("event.screen_name", None),
+    "custom event attribution": ("event.event_name", None),
+    "custom event re-engagement": ("event.event_name", None),
+}
+"""Row of ``events.toml`` → the path that decides, and what lists its products."""

@@ -33,7 +33,8 @@ _A_KEY = "a key of other than letters, digits and _ is written ['key']"
 _A_PRODUCT = f"each product's own value is read by {PRODUCTS}NAME"
 _OPEN = ("location", "attribution_info", "context")
 """Tables that the model keeps as they are, member by member."""
-_LIST_MAPS = ("custom_flags", "custom_attributes", "user_attributes")
+LIST_MAPS = ("custom_flags", "custom_attributes", "user_attributes")
+"""Maps whose values may be lists, of which the first non-empty element counts."""
 
 
 class PathError(ValueError):
@@ -65,6 +66,11 @@ class Path:
         """Whether it is read from each product."""
         return self.root == "product"
 
+    @property
+    def below(self) -> str:
+        """What the text of a product's path has behind the product, from its dot on."""
+        return self.text.removeprefix(PRODUCTS[:-1]).removeprefix("product")
+
 
 @lru_cache(maxsize=1024)
 def parse_path(text: str) -> Path:
@@ -94,6 +100,15 @@ def first_of(value: Any) -> Any:
 
 def _is_empty(value: Any) -> bool:
     return value in (None, [], {}) or is_blank_text(value)
+
+
+def kind_at(path: Path) -> Any:
+    """Give what the path's first step holds: a struct, ``dict``, or ``None`` if any."""
+    step = path.steps[0]
+    if step in _OPEN:
+        return None
+    kind = _kind(get_type_hints(_ROOTS[path.root])[step])
+    return kind if kind is dict or _is_struct(kind) else None
 
 
 def _steps(text: str, rest: str) -> list[str]:
@@ -145,8 +160,8 @@ def _getter(root: str, steps: list[str]) -> Getter:
         return lambda scope: getattr(getattr(scope, root), name)
     if len(steps) == 2:  # noqa: PLR2004  # the common depth, without a loop
         outer, inner = steps
-        take = first_of if outer in _LIST_MAPS else _as_is
-        step = _step_any_case if outer == "user_attributes" else _step
+        take = first_of if outer in LIST_MAPS else _as_is
+        step = any_case if outer == "user_attributes" else _step
         return lambda scope: take(step(getattr(getattr(scope, root), outer), inner))
 
     def walk(scope: Scope) -> Any:
@@ -168,8 +183,11 @@ def _step(value: Any, name: str) -> Any:
     return getattr(value, name, None)
 
 
-def _step_any_case(value: Any, name: str) -> Any:
-    """MParticle prints reserved names in lower case, its SDKs send camel case."""
+def any_case(value: Any, name: str) -> Any:
+    """Give the value of a key in any case, rather the very one.
+
+    MParticle prints reserved names in lower case, its SDKs send camel case.
+    """
     if not isinstance(value, dict):
         return None
     if name in value:

@@ -1,41 +1,46 @@
 """What an event must have to be sent, by event source; the first lack is reported."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from tokferry_server.mapping.outcome import DropReason, WarningCode
 from tokferry_server.mapping.scope import Scope
+from tokferry_server.tiktok.model import App, Event, Lead, Page, User
 
-Groups = Mapping[str, Mapping[str, Any]]
-
-_IDENTITIES = {
-    "web": ("email", "phone", "external_id"),
-    "app": ("email", "phone", "idfa", "gaid", "idfv"),
-    "offline": ("email", "phone"),
-    "crm": ("email", "phone", "external_id"),
-}
+_NOBODY = User()
+_NOWHERE = Page()
+_NO_APP = App()
+_NO_LEAD = Lead()
 
 
-def check(groups: Groups, scope: Scope) -> None:
+def check(event: Event, scope: Scope) -> None:
     """Refuse the event for everything it lacks; the scope keeps the first reason."""
     source = scope.connection.event_source
-    user = groups["user"]
-    if "event_time" not in groups[""] and not _refused(
-        scope, DropReason.INVALID_TIMESTAMP
-    ):
+    user = event.user or _NOBODY
+    if not scope.time_ms and not _refused(scope, DropReason.INVALID_TIMESTAMP):
         scope.refuse(DropReason.MISSING_TIMESTAMP, "event.timestamp_unixtime_ms")
-    if not any(name in user for name in _IDENTITIES[source]) and not (
-        source == "crm" and "lead_id" in groups["lead"]
-    ):
+    if not _is_known(user, source) and (source != "crm" or not _has_lead_id(event)):
         scope.refuse(DropReason.NO_IDENTITY, "batch.user_identities")
     if source == "web":
-        _check_web(groups, scope)
-    elif source == "app" and "app_id" not in groups["app"]:
+        _check_web(event.page or _NOWHERE, user, scope)
+    elif source == "app" and (event.app or _NO_APP).app_id is None:
         scope.refuse(DropReason.MISSING_APP_ID, "batch.application_info.package")
-    elif source == "crm" and "lead_id" not in groups["lead"]:
+    elif source == "crm" and not _has_lead_id(event):
         scope.refuse(DropReason.MISSING_LEAD_ID, "event.custom_flags['TikTok.LeadId']")
-    if "event_id" not in groups[""]:
+    if event.event_id is None:
         scope.refuse(DropReason.NO_STABLE_EVENT_ID, "event.source_message_id")
+
+
+def _is_known(user: User, source: str) -> bool:
+    """Whether the event source can match the user."""
+    if user.email is not None or user.phone is not None:
+        return True
+    if source in ("web", "crm"):
+        return user.external_id is not None
+    return source == "app" and (
+        user.idfa is not None or user.gaid is not None or user.idfv is not None
+    )
+
+
+def _has_lead_id(event: Event) -> bool:
+    return (event.lead or _NO_LEAD).lead_id is not None
 
 
 def _refused(scope: Scope, reason: DropReason) -> bool:
@@ -43,22 +48,22 @@ def _refused(scope: Scope, reason: DropReason) -> bool:
     return scope.drop is not None and scope.drop.reason is reason
 
 
-def _check_web(groups: Groups, scope: Scope) -> None:
-    user = groups["user"]
-    if "url" not in groups["page"] and not _refused(scope, DropReason.INVALID_PAGE_URL):
+def _check_web(page: Page, user: User, scope: Scope) -> None:
+    if page.url is None and not _refused(scope, DropReason.INVALID_PAGE_URL):
         scope.refuse(DropReason.MISSING_PAGE_URL, "event.custom_flags['TikTok.URL']")
-    for member, path, reason, code in (
-        ("ip", "batch.ip", DropReason.MISSING_IP, WarningCode.MISSING_IP),
-        (
-            "user_agent",
-            "batch.device_info.http_header_user_agent",
-            DropReason.MISSING_USER_AGENT,
-            WarningCode.MISSING_USER_AGENT,
-        ),
-    ):
-        if member in user:
-            continue
-        if scope.connection.ip_and_user_agent == "required":
-            scope.refuse(reason, path)
-        else:
-            scope.warn(code, path)
+    if user.ip is None:
+        path = "batch.ip"
+        _lacks(DropReason.MISSING_IP, WarningCode.MISSING_IP, path, scope)
+    if user.user_agent is None:
+        path = "batch.device_info.http_header_user_agent"
+        _lacks(
+            DropReason.MISSING_USER_AGENT, WarningCode.MISSING_USER_AGENT, path, scope
+        )
+
+
+def _lacks(reason: DropReason, code: WarningCode, path: str, scope: Scope) -> None:
+    """Refuse the event, or only warn, as the setting says."""
+    if scope.connection.ip_and_user_agent == "required":
+        scope.refuse(reason, path)
+    else:
+        scope.warn(code, path)

@@ -18,18 +18,21 @@ class Scope:
     """One event being mapped, or, with no event, what its batch has in common.
 
     ``path`` is the mParticle path of the value in hand: warnings and drops name it.
+    ``place`` is the path of the product in hand, ``entry`` its index in the contents.
     """
 
     __slots__ = (
         "batch",
         "connection",
         "drop",
+        "entry",
         "event",
         "event_type",
         "index",
         "mapping",
         "origins",
         "path",
+        "place",
         "product",
         "state",
         "time_ms",
@@ -42,6 +45,10 @@ class Scope:
         self.state = state
         self.connection = state.connection
         self.batch = state.batch
+        self.begin(event, event_type, index)
+
+    def begin(self, event: EventData, event_type: str, index: int) -> None:
+        """Go on to an event of the batch, about which nothing is said as yet."""
         self.event = event
         self.event_type = event_type
         self.index = index
@@ -49,9 +56,11 @@ class Scope:
         self.path = ""
         self.mapping: str | None = None
         self.product: Product | None = None
+        self.place = ""
+        self.entry = 0
         self.warnings: list[MappingWarning] = []
         self.drop: Drop | None = None
-        self.origins: list[Origin] | None = [] if state.explain else None
+        self.origins: list[Origin] | None = [] if self.state.explain else None
 
     def warn(self, code: WarningCode, path: str | None = None) -> None:
         """Note that something was left out or changed."""

@@ -1,4 +1,4 @@
-"""Loads the mapping tables, checks them, and compiles them for one connection."""
+"""Loads the mapping tables, checks them, and picks the rows of one connection."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,11 +6,7 @@ from functools import cache
 from typing import Any
 
 from tokferry_server.mapping.connection import Connection
-from tokferry_server.mapping.native import NativeEvents
 from tokferry_server.mapping.paths import Path, parse_path
-from tokferry_server.mapping.rules import RULES, Rule
-from tokferry_server.mapping.rules.absent import ABSENT
-from tokferry_server.mapping.rules.texts import is_blank_text
 from tokferry_server.mapping.scope import Scope
 from tokferry_server.mapping.sources import COMPUTED
 from tokferry_server.mapping.tables import read_table
@@ -53,10 +49,12 @@ class Fields:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One compiled row: read the first path present, apply the rule, set the member."""
+    """One row for a connection: the first path present, by the row's rule, makes it.
+
+    ``member`` of ``group`` is what the row sets.
+    """
 
     paths: tuple[Path, ...]
-    rule: Rule
     row: Row
     group: str
     member: str
@@ -66,32 +64,15 @@ class Step:
         """Whether the value is the same for every event of a batch."""
         return all(path.root in BATCH_ROOTS for path in self.paths)
 
-    def value(self, scope: Scope) -> Any:
-        """Give what is sent for this row, or ``None``."""
-        for path in self.paths:
-            value = path.get(scope)
-            if value is None or value == "":
-                continue
-            scope.path = path.text
-            result = self.rule(value, scope)
-            if result is not ABSENT:
-                if result is None and is_blank_text(value):
-                    continue
-                if result is not None:
-                    scope.note_origin(self.row.tiktok, self.row.rule)
-                return result
-        return None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The table, compiled for one connection."""
+    """The rows that one connection has, by what they are read from."""
 
     batch_steps: tuple[Step, ...]
     event_steps: tuple[Step, ...]
     commerce_steps: tuple[Step, ...]
     product_steps: tuple[Step, ...]
-    native: NativeEvents
 
 
 @cache
@@ -113,23 +94,22 @@ def load_events() -> dict[str, Any]:
     return read_table("events.toml")
 
 
-def compile_plan(connection: Connection) -> Plan:
-    """Compile the rows that the connection's event source knows."""
+def plan(connection: Connection) -> Plan:
+    """Give the rows that the connection's event source knows."""
     fields = load_fields()
     rows = fields.rows
     if connection.user_attributes:
         rows += fields.user_attributes
-    steps = _compile(rows, connection)
+    steps = _steps(rows, connection)
     return Plan(
         batch_steps=tuple(step for step in steps if step.per_batch),
         event_steps=tuple(step for step in steps if not step.per_batch),
-        commerce_steps=_compile(fields.commerce, connection),
+        commerce_steps=_steps(fields.commerce, connection),
         product_steps=tuple(
             step
-            for step in _compile(fields.products, connection)
+            for step in _steps(fields.products, connection)
             if step.member != "content_ids"  # made of the ids, once they are final
         ),
-        native=NativeEvents(connection),
     )
 
 
@@ -146,7 +126,7 @@ def _rows(cells: Sequence[Sequence[str]]) -> tuple[Row, ...]:
     )
 
 
-def _compile(rows: Sequence[Row], connection: Connection) -> tuple[Step, ...]:
+def _steps(rows: Sequence[Row], connection: Connection) -> tuple[Step, ...]:
     return tuple(
         _step(row, connection) for row in rows if connection.event_source in row.sources
     )
@@ -159,7 +139,6 @@ def _step(row: Row, connection: Connection) -> Step:
         texts = event_id_paths(texts, connection)
     return Step(
         paths=tuple(_path(text) for text in texts),
-        rule=RULES[row.rule],
         row=row,
         group=group,
         member=member,

@@ -1,0 +1,62 @@
+"""How a function reads the paths of its rows: an expression each, and what goes before."""
+
+import re
+from typing import Any
+
+from tokferry_server.mapping.paths import LIST_MAPS, Path, any_case, first_of, kind_at
+
+_NOT_NAME = re.compile(r"\W+")
+_NOTHING: dict[str, Any] = {}
+
+
+class Reads:
+    """Collects the locals of one function, and the names that its code refers to."""
+
+    def __init__(self) -> None:
+        self._locals: dict[str, list[str]] = {}
+        self.names: dict[str, Any] = {}
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines that set the locals, in the order in which they are needed."""
+        return [line for lines in self._locals.values() for line in lines]
+
+    def expression(self, path: Path) -> str:
+        """Give the code that reads the path: ``None`` when nothing is there."""
+        if not path.steps:
+            return self._call(path)
+        if path.root != "product":
+            self._locals[path.root] = [f"{path.root} = scope.{path.root}"]
+        if len(path.steps) == 1:
+            return f"{path.root}.{path.steps[0]}"
+        kind = kind_at(path)
+        if len(path.steps) > 2 or kind is None:  # noqa: PLR2004  # rare: walked
+            return self._call(path)
+        outer, inner = path.steps
+        place = f"{path.root}_{outer}"
+        if kind is not dict:
+            self._locals[place] = [f"{place} = {path.root}.{outer} or NO_{outer}"]
+            self.names[f"NO_{outer}"] = kind()
+            return f"{place}.{inner}"
+        self._locals[place] = [
+            f"{place} = {path.root}.{outer}",
+            f"if type({place}) is not dict:",
+            f"    {place} = NOTHING",
+        ]
+        self.names["NOTHING"] = _NOTHING
+        if outer == "user_attributes":
+            self.names["any_case"] = any_case
+            return f"any_case({place}, {inner!r})"
+        return f"{place}.get({inner!r})"
+
+    def value(self, path: Path, name: str) -> str:
+        """Give the code for what ``name``, read from the path, is worth."""
+        if len(path.steps) > 1 and path.steps[0] in LIST_MAPS:
+            self.names["first_of"] = first_of
+            return f"first_of({name})"
+        return name
+
+    def _call(self, path: Path) -> str:
+        name = _NOT_NAME.sub("_", path.text).strip("_")
+        self.names[name] = path.get
+        return f"{name}(scope)"
