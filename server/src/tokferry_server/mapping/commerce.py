@@ -20,7 +20,7 @@ _NO_PROPERTIES = Properties()
 
 def finish(
     properties: Properties,
-    contents: Sequence[Content],
+    contents: list[Content],
     products: Sequence[Listed],
     scope: Scope,
 ) -> Properties | None:
@@ -28,14 +28,15 @@ def finish(
 
     Entries that hold nothing are left out. Gives ``None`` when nothing is set at all.
     """
-    kept = [content for content in contents if content != _NO_CONTENT]
-    if kept:
-        properties.contents = kept
-        ids = [one.content_id for one in kept if one.content_id is not None]
-        if ids:
-            properties.content_ids = ids
-        if len(ids) < len(kept):
-            _warn_of_missing_ids(contents, products, scope)
+    ids = [one.content_id for one in contents if one.content_id is not None]
+    if ids:
+        properties.content_ids = ids
+    if len(ids) == len(contents):
+        properties.contents = contents or None
+    else:
+        kept = [content for content in contents if content != _NO_CONTENT]
+        properties.contents = kept or None
+        _warn_of_missing_ids(contents, products, scope)
     if scope.connection.derive_value and properties.value is None:
         properties.value = _sum(contents)
         if properties.value is not None:

@@ -89,7 +89,10 @@ class NativeEvents:
         return _unsupported("event")
 
     def _product_action(self, event: EventData, action: Any) -> Native:
-        native = self._actions.get((as_text(action) or "").lower())
+        spelling = action if type(action) is str else ""
+        native = self._actions.get(spelling) or self._actions.get(
+            (as_text(action) or "").lower()
+        )
         if native is not None:
             return native
         if self._extended and _rokt(event) == "add_payment_info":
@@ -152,11 +155,10 @@ def listed_products(event: EventData) -> list[Listed]:
     """Give the products of the event's product action, with their places."""
     action = event.product_action
     products = (action and action.products) or ()
-    return [
-        (place, product)
-        for place, product in zip(_places(len(products)), products, strict=True)
-        if product is not None
-    ]
+    listed = zip(_places(len(products)), products, strict=True)
+    if all(products):
+        return list(listed)
+    return [(place, product) for place, product in listed if product is not None]
 
 
 @lru_cache(maxsize=16)

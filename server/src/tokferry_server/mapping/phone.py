@@ -1,6 +1,7 @@
 """Telephone numbers to E.164: the one file that knows the phone number library."""
 
 import re
+from functools import cache
 
 from tokferry_server.mapping.outcome import WarningCode
 
@@ -17,10 +18,12 @@ def to_e164(given: str, region: str | None) -> str | WarningCode:
 
     ``region`` (ISO 3166-1 alpha-2) is used only for numbers without a country code.
     """
+    if _is_e164(given):
+        return given
     number = given.translate(_SEPARATORS)
     if number.startswith("00"):
         number = "+" + number[2:]
-    if _E164.fullmatch(number) and "0" not in number[_TRUNK_ZERO]:
+    if _is_e164(number):
         return number
     if not number.startswith("+") and region is None:
         digits = any(character.isdigit() for character in number)
@@ -30,12 +33,22 @@ def to_e164(given: str, region: str | None) -> str | WarningCode:
     return _parse(number, region)
 
 
+def _is_e164(number: str) -> bool:
+    """Whether it surely is a whole number with its country code: no need to parse."""
+    return _E164.fullmatch(number) is not None and "0" not in number[_TRUNK_ZERO]
+
+
 def known_region(text: str | None) -> str | None:
     """Give the region code in upper case if it is one, else ``None``."""
+    code = text.strip().upper() if text else ""
+    return code if code in _regions() else None
+
+
+@cache
+def _regions() -> frozenset[str]:
     import phonenumbers
 
-    code = text.strip().upper() if text else ""
-    return code if code in phonenumbers.SUPPORTED_REGIONS else None
+    return frozenset(phonenumbers.SUPPORTED_REGIONS)
 
 
 def _parse(number: str, region: str | None) -> str | WarningCode:

@@ -13,6 +13,8 @@ from tokferry_server.mapping.phone import known_region
 from tokferry_server.mparticle.identities import identities
 from tokferry_server.mparticle.model import BatchData, EventData, Product
 
+_COUNTRY = "$country"
+
 
 class Scope:
     """One event being mapped, or, with no event, what its batch has in common.
@@ -45,6 +47,11 @@ class Scope:
         self.state = state
         self.connection = state.connection
         self.batch = state.batch
+        self.path = ""
+        self.mapping: str | None = None
+        self.product: Product | None = None
+        self.place = ""
+        self.entry = 0
         self.begin(event, event_type, index)
 
     def begin(self, event: EventData, event_type: str, index: int) -> None:
@@ -53,11 +60,6 @@ class Scope:
         self.event_type = event_type
         self.index = index
         self.time_ms = 0
-        self.path = ""
-        self.mapping: str | None = None
-        self.product: Product | None = None
-        self.place = ""
-        self.entry = 0
         self.warnings: list[MappingWarning] = []
         self.drop: Drop | None = None
         self.origins: list[Origin] | None = [] if self.state.explain else None
@@ -98,7 +100,7 @@ class BatchState:
         self.batch = batch
         self.identities = list(identities(batch))
         self.content_hashes: dict[bytes, int] = {}
-        self.limited_data_use = False
+        self.limited_data_use = connection.limited_data_use or None
         self.region = _region(connection, batch)
 
 
@@ -107,7 +109,11 @@ def _region(connection: Connection, batch: BatchData) -> str | None:
     attributes = batch.user_attributes
     if isinstance(attributes, dict):
         for name, value in attributes.items():
-            if name.lower() == "$country" and isinstance(value, str):
+            if (
+                len(name) == len(_COUNTRY)
+                and name.lower() == _COUNTRY
+                and isinstance(value, str)
+            ):
                 region = known_region(value)
                 if region is not None:
                     return region

@@ -59,10 +59,6 @@ def _message_id_and_index(scope: Scope) -> str | None:
     return None if message_id is None else f"{message_id}.{scope.index}"
 
 
-def _limited_data_use(scope: Scope) -> bool:
-    return scope.connection.limited_data_use or scope.state.limited_data_use
-
-
 COMPUTED: dict[str, Getter] = {
     "identities.email": _email_identities,
     "identities.phone": _phone_identities,
@@ -72,6 +68,6 @@ COMPUTED: dict[str, Getter] = {
     "setting.content_type": lambda scope: scope.connection.content_type,
     "computed.message_id_and_index": _message_id_and_index,
     "computed.content_hash": content_hash,
-    "computed.limited_data_use": _limited_data_use,
+    "computed.limited_data_use": lambda scope: scope.state.limited_data_use,
 }
 """Path → how it is read."""

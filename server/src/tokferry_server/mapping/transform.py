@@ -26,7 +26,7 @@ from tokferry_server.mapping.rules.texts import as_text
 from tokferry_server.mapping.scope import Scope
 from tokferry_server.mapping.shared import NO_DATA, SharedBatch
 from tokferry_server.mapping.table import plan
-from tokferry_server.mparticle.model import Batch, Event, Malformed
+from tokferry_server.mparticle.model import Batch, Event, EventData, Malformed
 from tokferry_server.tiktok import model as tiktok
 from tokferry_server.tiktok.names import RETIRING_EVENTS
 
@@ -86,8 +86,7 @@ class Transformer:
         if shared.refused is not None:
             return Outcome(batch=number, event=index, drop=shared.refused)
         data = event.data or NO_DATA
-        event_type = as_text(event.event_type) or as_text(data.event_type) or ""
-        event_type = event_type.lower()
+        event_type = _event_type(event, data)
         custom = self._custom.find(event_type, data)
         native = None if custom else self._native.find(event_type, data)
         drop = (native and native.drop) or shared.refused_by_user
@@ -147,6 +146,13 @@ class Transformer:
                 scope.origins = base and [*base, named]
         if not counts and missing is not None:
             scope.refuse(missing.reason, missing.field)
+
+
+def _event_type(event: Event, data: EventData) -> str:
+    given = event.event_type
+    if type(given) is str and given.islower() and given.isidentifier():
+        return given  # as nearly all are written
+    return (as_text(given) or as_text(data.event_type) or "").lower()
 
 
 def _named(

@@ -1,13 +1,13 @@
 """Writes one row of the table as code."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tokferry_server.mapping.code.reads import Reads
 from tokferry_server.mapping.paths import Path
 from tokferry_server.mapping.rules import RULES, Rule
 from tokferry_server.mapping.rules.absent import ABSENT
-from tokferry_server.mapping.rules.plain import PLAIN
+from tokferry_server.mapping.rules.plain import EASY, PLAIN
 from tokferry_server.mapping.rules.texts import is_blank_text
 from tokferry_server.mapping.scope import Scope
 from tokferry_server.mapping.table import Step
@@ -38,7 +38,7 @@ def write_row(step: Step, reads: Reads, *, explain: bool) -> Iterator[str]:
         ]
         if number:
             yield f"if {member} is None:"
-            lines = [f"    {line}" for line in lines]
+            lines = _indented(lines)
         yield from lines
     yield f"if {member} is LEFT_OUT:"
     yield f"    {member} = None"
@@ -57,16 +57,27 @@ def _judged(step: Step, path: Path, reads: Reads, *, explain: bool) -> Iterator[
         "CURRENCIES": CURRENCIES,
     }
     at = f"scope.path = {_mparticle(path)}"
-    call = f"{member} = attempt(rule_{rule}, {reads.value(path, member)}, scope)"
-    plain = PLAIN[rule].format(member) if rule in PLAIN else None
+    judged = [f"{member} = attempt(rule_{rule}, {reads.value(path, member)}, scope)"]
+    if not explain:
+        judged.insert(0, at)
+    if rule in EASY:
+        condition, made = (text.format(member) for text in EASY[rule])
+        easy = [f"if {condition}:", f"    {member} = {made}", "else:"]
+        judged = easy + _indented(judged)
+    plain = PLAIN[rule].format(member) if rule in PLAIN else "False"
     there = f"if {member} is not None"
-    if plain is None:
-        yield from (f"{there}:", f"    {at}", f"    {call}")
-    elif explain:
-        yield from (f"{there}:", f"    {at}")
-        yield from (f"    if not ({plain}):", f"        {call}")
+    if explain:
+        yield f"{there}:"
+        yield f"    {at}"
+        yield f"    if not ({plain}):"
+        yield from _indented(_indented(judged))
     else:
-        yield from (f"{there} and not ({plain}):", f"    {at}", f"    {call}")
+        yield f"{there} and not ({plain}):" if rule in PLAIN else f"{there}:"
+        yield from _indented(judged)
+
+
+def _indented(lines: Iterable[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
 
 
 def _mparticle(path: Path) -> str:

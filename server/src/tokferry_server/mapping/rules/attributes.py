@@ -19,14 +19,14 @@ _NOT_WORD = re.compile(r"[\W_]+")
 
 def name(value: Any, _scope: Scope) -> str | None:
     """A first or last name: lower case without punctuation, hashed."""
-    return _hashed(value, lambda text: "".join(_words(text)))
+    return _hashed(value, _joined)
 
 
 def zip_code(value: Any, scope: Scope) -> str | None:
     """A postal code: lower case, no spaces or dashes, US five digits; hashed."""
 
     def normal(text: str) -> str:
-        code = "".join(_words(text))
+        code = _joined(text)
         return code[:_US_ZIP_DIGITS] if scope.state.region == "US" else code
 
     return _hashed(value, normal)
@@ -35,7 +35,7 @@ def zip_code(value: Any, scope: Scope) -> str | None:
 def city(value: Any, _scope: Scope) -> str | None:
     """A city: lower case, letters and digits only; not hashed."""
     given = as_text(value)
-    return None if given is None else "".join(_words(given)) or None
+    return None if given is None else _joined(given) or None
 
 
 def state(value: Any, scope: Scope) -> str | None:
@@ -45,7 +45,7 @@ def state(value: Any, scope: Scope) -> str | None:
         return None
     if scope.state.region == "US":
         given = _US_STATES.get(" ".join(_words(given)), given)
-    return "".join(_words(given)) or None
+    return _joined(given) or None
 
 
 def country(value: Any, _scope: Scope) -> str | None:
@@ -64,5 +64,13 @@ def _hashed(value: Any, normal: Any) -> str | None:
     return digest(text) if text else None
 
 
+def _joined(text: str) -> str:
+    """Lower case, letters and digits only."""
+    return "".join(_words(text))
+
+
 def _words(text: str) -> list[str]:
-    return [word for word in _NOT_WORD.split(text.lower()) if word]
+    lower = text.lower()
+    if lower.isalnum():
+        return [lower]
+    return [word for word in _NOT_WORD.split(lower) if word]

@@ -39,6 +39,15 @@ _REFUSED = tuple(
 )
 """Addresses nobody can be reached at. Documentation ranges are not among them:
 TikTok takes them."""
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"({_OCTET})(?:\.{_OCTET}){{3}}")
+_MIXED = frozenset(
+    str(octet)
+    for network in _REFUSED
+    if network.version == 4  # noqa: PLR2004  # IPv4
+    for octet in range(network[0].packed[0], network[-1].packed[0] + 1)
+)
+"""First parts of IPv4 addresses of which some, or all, are refused."""
 
 
 def public_ip(value: Any, scope: Scope) -> str | None:
@@ -54,6 +63,9 @@ def public_ip(value: Any, scope: Scope) -> str | None:
 
 def is_public(text: str) -> bool:
     """Whether the text is an address that TikTok can match a user by."""
+    plain = _IPV4.fullmatch(text)
+    if plain is not None and plain[1] not in _MIXED:
+        return True
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

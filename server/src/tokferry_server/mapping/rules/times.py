@@ -31,7 +31,7 @@ def unix_seconds(value: Any, scope: Scope) -> Any:
     Below 10¹¹ the value is not in milliseconds (some feeds send seconds), and it is
     not guessed which unit it has.
     """
-    milliseconds = as_milliseconds(value)
+    milliseconds = value if type(value) is int else as_milliseconds(value)
     if milliseconds == 0 or (isinstance(value, str) and not value.strip()):
         return ABSENT
     if milliseconds is None or not _EARLIEST_MS <= milliseconds <= _LATEST_MS:
