@@ -7,12 +7,17 @@ from functools import cache, lru_cache
 from typing import Any
 
 from tokferry_server.mapping.connection import Connection
-from tokferry_server.mapping.outcome import Drop, DropReason
+from tokferry_server.mapping.outcome import (
+    Drop,
+    DropReason,
+    MappingWarning,
+    WarningCode,
+)
 from tokferry_server.mapping.paths import first_of
 from tokferry_server.mapping.rules.texts import as_text
 from tokferry_server.mapping.tables import read_table
 from tokferry_server.mparticle.model import EventData, Product
-from tokferry_server.tiktok.names import APP_EVENTS, STANDARD_EVENTS
+from tokferry_server.tiktok.names import APP_EVENTS, RETIRING_EVENTS, STANDARD_EVENTS
 
 _ROKT_FLAG = "Rokt.CommerceEventType"
 _PROMOTION_VIEW = ("view", "1")  # the Web SDK writes 1
@@ -31,13 +36,14 @@ class Native:
     """What an event becomes: a TikTok name, or why it becomes none.
 
     ``path`` is the mParticle path that decided. ``products`` lists what the contents
-    are made of; only commerce events have it.
+    are made of; only commerce events have it. ``warnings`` go with every such event.
     """
 
     name: str
     path: str
     drop: Drop | None = None
     products: Listing | None = None
+    warnings: tuple[MappingWarning, ...] = ()
 
 
 class NativeEvents:
@@ -103,7 +109,7 @@ class NativeEvents:
         given = as_text(event.event_name) or ""
         name = self._standard.get(given)
         if name is not None:
-            return Native(name, "event.event_name")
+            return _native(name, "event.event_name")
         attribution = f"custom event {given.lower()}"
         if attribution in ("custom event attribution", "custom event re-engagement"):
             return self._rows[attribution]
@@ -138,7 +144,9 @@ def snake_case(name: str) -> str:
 def _native(name: str, path: str, products: Listing | None = None) -> Native:
     """Give what has this name in the connection's column; an empty one is not sent."""
     drop = None if name else Drop(DropReason.UNSUPPORTED_FOR_SOURCE, path)
-    return Native(name, path, drop, products)
+    retiring = MappingWarning(WarningCode.EVENT_NAME_RETIRING, path)
+    warnings = (retiring,) if name in RETIRING_EVENTS else ()
+    return Native(name, path, drop, products, warnings)
 
 
 @cache
@@ -155,9 +163,7 @@ def listed_products(event: EventData) -> list[Listed]:
     """Give the products of the event's product action, with their places."""
     action = event.product_action
     products = (action and action.products) or ()
-    listed = zip(_places(len(products)), products, strict=True)
-    if all(products):
-        return list(listed)
+    listed = zip(_places(len(products)), products)  # noqa: B905  # strict is slow
     return [(place, product) for place, product in listed if product is not None]
 
 

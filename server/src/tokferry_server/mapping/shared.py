@@ -19,8 +19,15 @@ class SharedBatch:
     ``refused_by_user`` counts only for events that are sent at all.
     """
 
-    __slots__ = ("_code", "_groups", "_origins", "_scope", "_warnings")
-    __slots__ += ("refused", "refused_by_user")
+    __slots__ = (
+        "_code",
+        "_groups",
+        "_origins",
+        "_scope",
+        "_warnings",
+        "refused",
+        "refused_by_user",
+    )
 
     def __init__(
         self, batch: BatchData, connection: Connection, code: Code, *, explain: bool

@@ -55,8 +55,9 @@ class Transformer:
     @property
     def source(self) -> str:
         """The functions that were written for this connection, to be read."""
-        orders = [self._order, *(one.order for one in self._mappings)]
-        return "\n\n".join(dict.fromkeys(one.source for one in (self._code, *orders)))
+        sources = [self._code.source, self._order.source]
+        sources += [mapping.order.source for mapping in self._mappings]
+        return "\n\n".join(dict.fromkeys(sources))
 
     def transform(self, batches: Iterable[Batch | Malformed]) -> Iterator[Outcome]:
         """Yield one outcome for each event, in input order.
@@ -112,8 +113,7 @@ class Transformer:
     ) -> MappedEvent:
         scope.path = native.path
         made.event = native.name
-        if native.name in RETIRING_EVENTS:
-            scope.warn(WarningCode.EVENT_NAME_RETIRING)
+        scope.warnings += native.warnings
         scope.note_origin("event", "event_name")
         if native.products is not None:
             products = native.products(scope.event)

@@ -113,7 +113,8 @@ def _added(group: str, steps: Iterable[Step]) -> Iterator[str]:
     """Yield the lines that add an event's own members to a copy of the batch's."""
     members = _members(group, steps)
     yield f"if {_any_set(members)}:"
-    yield f"    {group} = {group}.__copy__() if {group} else {_GROUPS[group].__name__}()"
+    new = f"{_GROUPS[group].__name__}()"
+    yield f"    {group} = {group}.__copy__() if {group} else {new}"
     for member in members:
         yield f"    {group}.{member} = {member}"
 

@@ -1,4 +1,4 @@
-"""How a function reads the paths of its rows: an expression each, and what goes before."""
+"""How a function reads the paths of its rows: an expression each, and its locals."""
 
 import re
 from typing import Any

@@ -17,6 +17,14 @@ LEFT_OUT = object()
 """The rule has judged the value, and later alternatives are not to be tried."""
 
 
+def judge(rule: Rule, value: Any, scope: Scope) -> Any:
+    """Give what the rule makes of the only, or last, value that there is."""
+    if value is None or value == "":
+        return None
+    made = rule(value, scope)
+    return None if made is ABSENT else made
+
+
 def attempt(rule: Rule, value: Any, scope: Scope) -> Any:
     """Give what the rule makes of a value, ``None`` to go on, or ``LEFT_OUT``."""
     if value is None or value == "":
@@ -29,51 +37,62 @@ def attempt(rule: Rule, value: Any, scope: Scope) -> Any:
 
 def write_row(step: Step, reads: Reads, *, explain: bool) -> Iterator[str]:
     """Yield the lines that set the local named as the step's member."""
+    reads.names |= _NAMES
     member = step.member
     yield f"# {' | '.join(path.text for path in step.paths)} -> {step.row.tiktok}"
+    *others, last = step.paths
     for number, path in enumerate(step.paths):
-        lines = [
-            f"{member} = {reads.expression(path)}",
-            *_judged(step, path, reads, explain=explain),
-        ]
+        judged = _judged(step, path, reads, by="judge" if path is last else "attempt")
+        lines = [f"{member} = {reads.expression(path)}"]
+        lines += _unless_plain(step, path, judged, explain=explain)
         if number:
             yield f"if {member} is None:"
             lines = _indented(lines)
         yield from lines
-    yield f"if {member} is LEFT_OUT:"
-    yield f"    {member} = None"
+    if others:
+        yield f"if {member} is LEFT_OUT:"
+        yield f"    {member} = None"
     if explain:
         yield f"if {member} is not None:"
         yield f"    scope.note_origin({_tiktok(step)}, {step.row.rule!r})"
 
 
-def _judged(step: Step, path: Path, reads: Reads, *, explain: bool) -> Iterator[str]:
-    """Yield the lines that call the rule, unless the value is plain."""
+def _judged(step: Step, path: Path, reads: Reads, *, by: str) -> list[str]:
+    """Give the lines that put what the rule makes of a value in its place."""
     member, rule = step.member, step.row.rule
-    reads.names |= {
-        f"rule_{rule}": RULES[rule],
-        "attempt": attempt,
-        "LEFT_OUT": LEFT_OUT,
-        "CURRENCIES": CURRENCIES,
-    }
-    at = f"scope.path = {_mparticle(path)}"
-    judged = [f"{member} = attempt(rule_{rule}, {reads.value(path, member)}, scope)"]
-    if not explain:
-        judged.insert(0, at)
-    if rule in EASY:
-        condition, made = (text.format(member) for text in EASY[rule])
-        easy = [f"if {condition}:", f"    {member} = {made}", "else:"]
-        judged = easy + _indented(judged)
-    plain = PLAIN[rule].format(member) if rule in PLAIN else "False"
-    there = f"if {member} is not None"
+    reads.names[f"rule_{rule}"] = RULES[rule]
+    call = f"{member} = {by}(rule_{rule}, {reads.value(path, member)}, scope)"
+    lines = [f"scope.path = {_mparticle(path)}", call]
+    if rule not in EASY:
+        return lines
+    condition, made = (text.format(member) for text in EASY[rule])
+    return [f"if {condition}:", f"    {member} = {made}", "else:", *_indented(lines)]
+
+
+def _unless_plain(
+    step: Step, path: Path, judged: Iterable[str], *, explain: bool
+) -> Iterator[str]:
+    """Yield the lines that have a value judged if it is there and is not plain.
+
+    An explanation needs the path of plain values, too.
+    """
+    member = step.member
+    conditions = [f"{member} is not None"]
     if explain:
-        yield f"{there}:"
-        yield f"    {at}"
-        yield f"    if not ({plain}):"
-        yield from _indented(_indented(judged))
-    else:
-        yield f"{there} and not ({plain}):" if rule in PLAIN else f"{there}:"
-        yield from _indented(judged)
+        yield f"if {member} is not None:"
+        yield f"    scope.path = {_mparticle(path)}"
+    if step.row.rule in PLAIN:
+        conditions.insert(0, f"not ({PLAIN[step.row.rule].format(member)})")
+    yield f"if {' and '.join(conditions)}:"
+    yield from _indented(judged)
+
+
+_NAMES = {
+    "judge": judge,
+    "attempt": attempt,
+    "LEFT_OUT": LEFT_OUT,
+    "CURRENCIES": CURRENCIES,
+}
 
 
 def _indented(lines: Iterable[str]) -> list[str]:

@@ -66,7 +66,8 @@ def _hashed(value: Any, normal: Any) -> str | None:
 
 def _joined(text: str) -> str:
     """Lower case, letters and digits only."""
-    return "".join(_words(text))
+    lower = text.lower()
+    return lower if lower.isalnum() else "".join(_words(lower))
 
 
 def _words(text: str) -> list[str]:

@@ -1,0 +1,88 @@
+"""The table is compiled to Python that can be read, and that tracebacks show."""
+
+import json
+import traceback
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from strategies.cases import BATCH, batch, connection
+from tokferry_server.mapping.code.load import load
+from tokferry_server.mapping.connection import Connection
+from tokferry_server.mapping.table import load_fields
+from tokferry_server.mapping.transform import Transformer
+from tokferry_server.mparticle.read_json import read_json
+
+WEB = connection(user_attributes=True)
+
+
+def test_every_row_of_the_connection_stands_in_the_source() -> None:
+    source = Transformer(WEB).source
+    rows = [row for row in load_fields().all if "web" in row.sources]
+
+    assert len(rows) > 20
+    for row in rows:
+        if (
+            row.tiktok != "properties.content_ids"
+        ):  # made of the ids once they are final
+            assert f"# {row.mparticle} -> {row.tiktok}\n" in source
+
+
+@pytest.mark.parametrize("source", ["web", "app", "offline", "crm"])
+def test_rows_of_other_sources_do_not(source: str) -> None:
+    written = Transformer(connection(event_source=source)).source
+    others = [row for row in load_fields().rows if source not in row.sources]
+
+    assert others
+    assert not [row for row in others if f"-> {row.tiktok}\n" in written]
+
+
+def test_only_an_explanation_notes_origins() -> None:
+    assert "note_origin" not in Transformer(WEB).source
+    assert "note_origin('user.email', 'email')" in Transformer(WEB, explain=True).source
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "other", "pixel_id": "other", "test_event_code": "TEST"},
+        {"app_id": "com.example", "gdpr_purposes": ("advertising",)},
+        {"email_identity_types": ("other",), "default_region": "US"},
+    ],
+)
+def test_the_values_of_settings_do_not_stand_in_the_source(
+    changes: dict[str, Any],
+) -> None:
+    changed: Connection = replace(WEB, **changes)
+
+    assert Transformer(changed).source == Transformer(WEB).source
+
+
+def test_a_custom_mapping_adds_the_rows_that_its_event_takes() -> None:
+    mappings = [{"name": "m", "match": {"action": "purchase"}, "event": "Subscribe"}]
+    source = Transformer(connection(custom_mappings=mappings)).source
+    *_, order, products = source.split("\n\n\n")
+
+    assert "-> properties.currency" in order
+    assert "-> properties.order_id" not in order
+    assert "->" not in products
+
+
+def test_a_traceback_shows_the_line() -> None:
+    source = "def fails(value):\n    return value.strip()  # as written\n"
+    with pytest.raises(AttributeError) as caught:
+        load(source, {})["fails"](None)
+
+    assert "return value.strip()  # as written" in "".join(
+        traceback.format_exception(caught.value)
+    )
+
+
+def test_a_map_that_is_an_empty_list_holds_nothing() -> None:
+    """PHP writes an empty object as an array; arrays have methods such as ``count``."""
+    made = batch({**BATCH}, [{"custom_attributes": [], "custom_flags": []}])
+    outcome = next(Transformer(WEB).transform(read_json(json.dumps(made).encode())))
+
+    assert outcome.drop is not None
+    assert outcome.drop.reason.name == "MISSING_PAGE_URL"
