@@ -1,8 +1,10 @@
 """Forward's work behind the call: outcomes to parcels, deliveries to results."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from tokferry.v1 import (
     ChunkResult,
