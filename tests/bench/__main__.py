@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import os
-import re
 import time
 from pathlib import Path
 from typing import Final
@@ -23,6 +22,7 @@ from bench import (
     table,
 )
 from bench.machine import described
+from bench.section import replaced
 from bench.timing import Timed
 
 HERE: Final = Path(__file__).parent
@@ -61,7 +61,8 @@ def main() -> None:
     print(f"{machine}\n\n{text}")
     if not arguments.dry:
         plot.draw(grown, PICTURE)
-        _write(f"{_INTRODUCTION}\n{machine}\n\n{text}\n![growth]({PICTURE.name})\n")
+        section = f"{_INTRODUCTION}\n{machine}\n\n{text}\n![growth]({PICTURE.name})"
+        RESULTS.write_text(replaced(RESULTS.read_text(), HEADING, section))
 
 
 def _measured(effort: float) -> tuple[list[table.Group], Timed]:
@@ -102,18 +103,6 @@ def _rounds(effort: float, most: int) -> int:
 
 def _say(what: str) -> None:
     print(f"measuring {what} ...", flush=True)
-
-
-def _write(section: str) -> None:
-    """Replace this section of RESULTS.md, or add it at the end."""
-    text = RESULTS.read_text()
-    own = re.compile(rf"^{HEADING}\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
-    new = f"{HEADING}\n\n{section}"
-    if own.search(text):
-        text = own.sub(lambda _: f"{new}\n", text, count=1)
-    else:
-        text = f"{text.rstrip()}\n\n{new}"
-    RESULTS.write_text(text.rstrip() + "\n")
 
 
 if __name__ == "__main__":
