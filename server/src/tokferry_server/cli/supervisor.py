@@ -105,10 +105,8 @@ class Supervisor:
                 steady = time.monotonic() - began >= _STEADY_S
                 wait = _FIRST_WAIT_S if steady else wait
                 _log.warning(
-                    "worker %d %s; it is started anew in %g s",
-                    worker,
-                    _ended(status),
-                    wait,
+                    "a worker ended unasked and is started anew",
+                    extra={"worker": worker, "status": _named(status), "seconds": wait},
                 )
                 await self._rest(wait)
                 wait = min(_LONGEST_WAIT_S, wait * 2)
@@ -177,7 +175,5 @@ def _command(worker: int, workers: int, address: str) -> Sequence[str]:
     )
 
 
-def _ended(status: int) -> str:
-    if status < 0:
-        return f"was ended by {signal.Signals(-status).name}"
-    return f"ended with status {status}"
+def _named(status: int) -> int | str:
+    return status if status >= 0 else signal.Signals(-status).name
