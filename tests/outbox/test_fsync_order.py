@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 
 from made_up import batch, purchase
-from outbox.traced import CALLS, Checker
+from outbox.traced import CALLS, Checker, strace
 from tokferry import AsyncClient
 from tokferry_server.sandbox.server import Sandbox
 
@@ -24,17 +23,6 @@ COMMAND = (sys.executable, "-c", "from tokferry_server.cli import main; main()")
 LOG = '7 openat(AT_FDCWD, "/state/outbox.db-wal", O_RDWR|O_CREAT, 0600) = 9'
 WRITE = r'7 pwrite64(9, "\0\7message-0000001\3", 4096, 32) = 4096'
 ANSWER = r'8 sendmsg(5, {msg_iov=[{iov_base="\n\17message-0000001"}]}, 0) = 30'
-
-
-@pytest.fixture
-def strace() -> str:
-    found = shutil.which("strace")
-    if found is None:
-        text = "strace is missing: install it, on Debian apt-get install strace"
-        if os.environ.get("CI") == "true":
-            pytest.fail(text)
-        pytest.skip(text)
-    return found
 
 
 def settings_file(folder: Path, url: str) -> Path:
@@ -55,14 +43,14 @@ access_token = {{ env = "SHOP_TOKEN" }}
     return file
 
 
-async def answered_under(strace: str, folder: Path, number: int) -> Path:
+async def answered_under(folder: Path, number: int) -> Path:
     """Have a traced server answer so many chunks; gives the trace."""
     trace = folder / "trace"
     async with Sandbox(token=TOKEN) as sandbox:
         file = settings_file(folder, sandbox.url)
         arguments = ["-f", "-s", "9000", "-e", f"trace={CALLS}", "-o", str(trace)]
         process = await asyncio.create_subprocess_exec(
-            *(strace, *arguments, "-e", "signal=none", *COMMAND),
+            *(strace(), *arguments, "-e", "signal=none", *COMMAND),
             *("serve", "--settings", str(file), "--listen", "127.0.0.1:0"),
             stdout=asyncio.subprocess.PIPE,
             env={**os.environ, "SHOP_TOKEN": TOKEN},
@@ -89,8 +77,8 @@ def chunks(number: int) -> Iterator[dict[str, Any]]:
         yield batch(purchase(one, source_message_id=name))
 
 
-async def check(strace: str, folder: Path, number: int) -> None:
-    trace = await answered_under(strace, folder, number)
+async def check(folder: Path, number: int) -> None:
+    trace = await answered_under(folder, number)
     checker = Checker()
     with trace.open(errors="replace") as file:
         checker.read(file)
@@ -99,16 +87,14 @@ async def check(strace: str, folder: Path, number: int) -> None:
     assert checker.syncs > number / 100
 
 
-async def test_each_answer_comes_after_its_sync(strace: str, tmp_path: Path) -> None:
-    await check(strace, tmp_path, 300)
+async def test_each_answer_comes_after_its_sync(tmp_path: Path) -> None:
+    await check(tmp_path, 300)
 
 
 @pytest.mark.gate
 @pytest.mark.timeout(400)
-async def test_each_of_10000_answers_comes_after_its_sync(
-    strace: str, tmp_path: Path
-) -> None:
-    await check(strace, tmp_path, 10_000)
+async def test_each_of_10000_answers_comes_after_its_sync(tmp_path: Path) -> None:
+    await check(tmp_path, 10_000)
 
 
 @pytest.mark.parametrize(

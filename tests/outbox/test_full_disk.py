@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from outbox.made import START, Clock, row, rows
+from tokferry_server.delivery.durable import Worker, WorkerConnection
 from tokferry_server.delivery.failpoints import VARIABLE
 from tokferry_server.delivery.outbox.interface import (
     Caps,
@@ -24,16 +27,18 @@ from tokferry_server.delivery.outbox.interface import (
     State,
 )
 from tokferry_server.delivery.outbox.sqlite import SqliteOutbox
+from tokferry_server.delivery.pace import AppPace, TokenBucket
+from tokferry_server.tiktok.answer import Answer
 
 OPEN_CAPS = Caps(min_free_share=0.0)
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """Give a disk of 8 MiB."""
+@pytest.fixture(params=[8])
+def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Give a disk of 8 MiB, or as many as are asked for."""
     point = tmp_path / "disk"
     point.mkdir()
-    options = ["-t", "tmpfs", "-o", "size=8m,mode=700", "tokferry-test"]
+    options = ["-t", "tmpfs", "-o", f"size={request.param}m,mode=700", "tokferry-test"]
     try:
         done = subprocess.run(
             ["mount", *options, point], capture_output=True, text=True, check=False
@@ -133,6 +138,70 @@ async def test_delivered_rows_are_not_sent_again_while_they_cannot_be_removed(
     assert await box.has_room()
     assert (await box.stats())["shop"].pending < pending - 300
     await box.close()
+
+
+class Counting:
+    """A TikTok that takes everything and counts how often."""
+
+    def __init__(self) -> None:
+        self.sent: Counter[bytes] = Counter()
+
+    async def post(self, path: str, token: str, body: bytes, **_: object) -> Answer:
+        del path, token
+        self.sent.update(re.findall(rb'"n":"(\d+)"', body))
+        await asyncio.sleep(0.001)
+        return Answer(http_status=200, code=0)
+
+
+def numbered(first: int, number: int) -> list[NewRow]:
+    return [
+        row(n, body=b'{"n":"%d","x":"%s"}' % (n, b"x" * 2000))
+        for n in range(first, first + number)
+    ]
+
+
+@pytest.mark.parametrize(
+    "disk", [8, pytest.param(32, marks=pytest.mark.gate)], indirect=True
+)
+async def test_a_worker_goes_on_when_there_is_room_again(disk: Path) -> None:
+    box = await SqliteOutbox.open(disk / "box", caps=OPEN_CAPS)
+    taken = 0
+    with contextlib.suppress(OutboxFullError):
+        while True:
+            await box.put(numbered(taken, 50))
+            taken += 50
+    filler = fill_rest(disk)
+    tiktok = Counting()
+    worker = Worker(
+        outbox=box,
+        connections={
+            "shop": WorkerConnection(
+                poster=tiktok,
+                token=lambda: "a-made-up-token",
+                pace=AppPace(bucket=TokenBucket(1e9)),
+                concurrency=8,
+                max_event_age=None,
+            )
+        },
+    )
+    running = asyncio.create_task(worker.run())
+    await asyncio.sleep(2)
+    filler.unlink(missing_ok=True)
+    for _ in range(1_200):
+        if not (await box.stats())["shop"].pending:
+            break
+        await asyncio.sleep(0.05)
+    await accepted_again(box)
+    await worker.stop()
+    await running
+    await box.close()
+
+    assert len(tiktok.sent) == taken
+    assert max(tiktok.sent.values()) <= 2
+    box = await SqliteOutbox.open(disk / "box", caps=OPEN_CAPS)
+    left = (await box.stats())["shop"].pending
+    await box.close()
+    assert left <= 1  # what was accepted again
 
 
 async def test_the_outbox_keeps_to_its_share_of_the_disk(disk: Path) -> None:

@@ -6,9 +6,13 @@ an answer by the same number in what is sent.
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+import pytest
 
 CALLS = "openat,pwrite64,fdatasync,fsync,sendmsg"
 _LINE = re.compile(r"(?P<thread>\d+) +(?P<rest>.*)")
@@ -17,6 +21,17 @@ _ENDED = re.compile(r"<\.\.\. (?P<call>\w+) resumed>.*\) += (?P<result>-?\d+)")
 _RESULT = re.compile(r"\) += (-?\d+)[^)]*$")
 _FILE = re.compile(r"(\d+)")
 _ROW = re.compile(r"message-(\d{7})")
+
+
+def strace() -> str:
+    """Give its path; without it the test is skipped, and under CI it fails."""
+    found = shutil.which("strace")
+    if found is None:
+        text = "strace is missing: install it, on Debian apt-get install strace"
+        if os.environ.get("CI") == "true":
+            pytest.fail(text)
+        pytest.skip(text)
+    return found
 
 
 @dataclass

@@ -62,11 +62,25 @@ class Commits:
         """
         self.check()
         if self._held:
-            held, self._held = self._held, []
-            self._group(held)
+            self._catch_up()
         if self._store.space.short and not self._held:
             self._shrink()
         return self._group(tasks) if tasks else []
+
+    def _catch_up(self) -> None:
+        """Write what is held, in as small parts as there is room for."""
+        number = len(self._held)
+        while self._held and number:
+            try:
+                self._transaction(self._held[:number])
+            except Exception as error:  # noqa: BLE001 - judged below
+                self._roll_back()
+                if not is_full(error, self._store.space.refuses):
+                    raise self.give_up(error) from None
+                number //= 2
+            else:
+                del self._held[:number]
+            self.checkpoint(truncate=True)
 
     def _shrink(self) -> None:
         """Give free pages back to the disk, until the ballast fits again."""
@@ -98,7 +112,7 @@ class Commits:
             return self._transaction(tasks)
         except Exception as error:  # noqa: BLE001 - judged below
             self._roll_back()
-            if is_full(error):
+            if is_full(error, self._store.space.refuses):
                 return self._without_room(tasks)
             if is_disk(error):
                 raise self.give_up(error) from None
@@ -150,11 +164,11 @@ class Commits:
             return refused + self._transaction(held)
         except Exception as error:  # noqa: BLE001 - judged below
             self._roll_back()
-            if not is_full(error):
+            if not is_full(error, self._store.space.refuses):
                 raise self.give_up(error) from None
-        self._held = held
         for task in held:
             self._store.unwritten.update(task.delivered)
+            self._held += task.in_pieces()
         return refused + [Outcome(task) for task in held]
 
     def checkpoint(self, *, truncate: bool = False) -> None:
@@ -167,7 +181,7 @@ class Commits:
             try:
                 self._checkpoints.run(truncate=truncate)
             except Exception as error:  # noqa: BLE001 - judged below
-                if not is_full(error):
+                if not is_full(error, self._store.space.refuses):
                     raise self.give_up(error) from None
                 self._store.space.give_up_ballast()
             else:

@@ -142,13 +142,17 @@ class SqliteOutbox:
     async def settle(self, ids: Sequence[int], now: float) -> None:
         """Remove delivered rows; on a full disk they are removed when there is room."""
         chosen = tuple(ids)
-        work = partial(settling.settle, ids=chosen, now=now)
-        await self.writer.submit(Kind.HOLD, work, delivered=chosen)
+        await self.writer.hold(
+            lambda some: partial(settling.settle, ids=some, now=now),
+            chosen,
+            delivered=chosen,
+        )
 
     async def reschedule(self, rows: Sequence[Reschedule]) -> None:
         """Give claimed rows back; on a full disk they stay claimed until it is not."""
-        work = partial(settling.reschedule, rows=tuple(rows))
-        await self.writer.submit(Kind.HOLD, work)
+        await self.writer.hold(
+            lambda some: partial(settling.reschedule, rows=some), tuple(rows)
+        )
 
     async def kill(self, rows: Sequence[Death], now: float) -> None:
         """Move claimed rows to the dead letters; see the interface."""

@@ -4,6 +4,7 @@ On a full disk SQLite cannot even delete. The ballast is then given up, so that 
 that were delivered can be removed; nothing is accepted until it is back.
 """
 
+import errno
 import os
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,7 @@ from tokferry_server.delivery.outbox.interface import OutboxFullError
 
 _LOG_SHARE: Final = 4
 _PAGE_BYTES: Final = 4_096
+_PROBE_BYTES: Final = 16 * _PAGE_BYTES
 MOST_BALLAST: Final = 64 * 2**20
 _BALLAST_SHARE: Final = 8
 _MARGIN_SHARE: Final = 8
@@ -75,6 +77,17 @@ class Space:
                 return False
         self.short = False
         return True
+
+    def refuses(self) -> bool:
+        """Tell whether the disk has no room, or no quota, for another few pages."""
+        probe = self._path.with_name(f"{self._path.name}.probe")
+        try:
+            _reserve(probe, _PROBE_BYTES)
+        except OSError as error:
+            return error.errno in (errno.ENOSPC, errno.EDQUOT)
+        finally:
+            probe.unlink(missing_ok=True)
+        return False
 
     def _own(self) -> int:
         return size_of(self._path) + size_of(self.log) + size_of(self._ballast)

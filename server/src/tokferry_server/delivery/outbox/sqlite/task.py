@@ -13,6 +13,7 @@ from tokferry_server.delivery.outbox.sqlite.store import Store
 
 _PRIMARY: Final = 0xFF
 _SQLITE_FULL: Final = 13
+_SQLITE_IOERR_WRITE: Final = 778
 _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -33,14 +34,20 @@ class Kind(Enum):
 class Task:
     """Work with the future that waits for it.
 
-    ``rows`` are those of a PUT, ``delivered`` the ids that a HOLD removes.
+    ``rows`` are those of a PUT, ``delivered`` the ids that a HOLD removes. ``pieces``
+    does the work of a HOLD bit by bit, for a disk that has little room.
     """
 
     kind: Kind
     work: Callable[[Store], Any] | None = None
     rows: Sequence[NewRow] = ()
     delivered: Sequence[int] = ()
+    pieces: Sequence[Callable[[Store], Any]] = ()
     future: asyncio.Future[Any] | None = None
+
+    def in_pieces(self) -> list["Task"]:
+        """Give the same work bit by bit, with nobody who waits for it."""
+        return [Task(kind=self.kind, work=work) for work in self.pieces] or [self]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +71,17 @@ def answer(outcomes: Sequence[Outcome]) -> None:
             future.set_exception(outcome.error)
 
 
-def is_full(error: Exception) -> bool:
-    """Tell whether an error says that the disk has no room."""
+def is_full(error: Exception, refuses: Callable[[], bool]) -> bool:
+    """Tell whether an error says that the disk has no room.
+
+    A quota that is used up looks to SQLite like any failed write: then ``refuses``
+    is asked whether the disk takes anything at all.
+    """
     if isinstance(error, OSError):
         return error.errno in _NO_ROOM
     code = getattr(error, "sqlite_errorcode", 0)
+    if code == _SQLITE_IOERR_WRITE:
+        return refuses()
     return bool(code & _PRIMARY == _SQLITE_FULL)
 
 

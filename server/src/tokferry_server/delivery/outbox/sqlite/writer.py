@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from tokferry_server.delivery.outbox.interface import (
     Caps,
@@ -29,6 +29,7 @@ _SHORT_TICK_S: Final = 0.25
 _MOST_ROWS: Final = 4_000
 _MOST_TASKS: Final = 256
 _FORGET: Final = 5_000
+_PIECE: Final = 50
 
 
 class Writer:
@@ -51,16 +52,42 @@ class Writer:
         ).start()
         await opened
 
-    def submit(
-        self, kind: Kind, work: Callable[[Store], T], *, delivered: Sequence[int] = ()
-    ) -> "asyncio.Future[T]":
-        """Ask for something to be done; ``delivered`` are the ids that it removes.
+    def submit(self, kind: Kind, work: Callable[[Store], T]) -> "asyncio.Future[T]":
+        """Ask for something to be done.
 
         Raises:
             OutboxError: the outbox is closed.
         """
         future: asyncio.Future[T] = self._loop.create_future()
-        self._ask(Task(kind=kind, work=work, delivered=delivered, future=future))
+        self._ask(Task(kind=kind, work=work, future=future))
+        return future
+
+    def hold(
+        self,
+        pieces: Callable[[Sequence[Any]], Callable[[Store], None]],
+        rows: Sequence[Any],
+        *,
+        delivered: Sequence[int] = (),
+    ) -> "asyncio.Future[None]":
+        """Ask for what is done sooner or later, whatever room the disk has.
+
+        ``pieces`` gives the work for all ``rows``, or for some; ``delivered`` are the
+        ids that it removes.
+
+        Raises:
+            OutboxError: the outbox is closed.
+        """
+        future: asyncio.Future[None] = self._loop.create_future()
+        starts = range(0, len(rows), _PIECE)
+        self._ask(
+            Task(
+                kind=Kind.HOLD,
+                work=pieces(rows),
+                delivered=delivered,
+                pieces=[pieces(rows[at : at + _PIECE]) for at in starts],
+                future=future,
+            )
+        )
         return future
 
     def put(self, rows: Sequence[NewRow]) -> "asyncio.Future[list[Put]]":
