@@ -1,7 +1,6 @@
 """Rows that share a request, on their way from the outbox to TikTok and back."""
 
 import logging
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -58,7 +57,7 @@ class Consignment:
         self._admission = admission
         self._errand = errand
         self._sent_at = 0.0
-        self._last_send = math.inf
+        self._last_send = 0.0
         self._isolations = 0
         self._findings: Findings
 
@@ -107,9 +106,8 @@ class Consignment:
             lambda most: caps.lower(lane.name, route, most),
         )
         since = (row.first_ambiguous_at for row in rows)
-        self._last_send = DOUBT_SECONDS + min(
-            (one for one in since if one is not None), default=math.inf
-        )
+        doubtful = (self._sent_at if one is None else one for one in since)
+        self._last_send = DOUBT_SECONDS + min(doubtful)
         items = [Item(index=index, body=row.body) for index, row in enumerate(rows)]
         try:
             answer = await self._post(items)
