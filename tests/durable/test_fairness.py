@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from durable.bench import OK, Bench, virtually
 from tokferry_server.tiktok.answer import Answer, Failure
 
@@ -16,9 +18,24 @@ async def _load(bench: Bench, names: tuple[str, ...]) -> None:
         await asyncio.sleep(1.0)
 
 
-def _shape(bench: Bench, name: str) -> list[tuple[float, int]]:
+def _shape(bench: Bench, name: str) -> list[tuple[float, list[str]]]:
+    """Give the requests of a connection: when, and which events in which order."""
     posts = [post for post in bench.posts if post.key == name]
-    return [(round(post.at, 3), len(post.ids)) for post in posts]
+    return [(round(post.at, 3), post.ids) for post in posts]
+
+
+def _p99(bench: Bench, name: str) -> float:
+    """Give the 99th percentile of the seconds from the put to the end of the post.
+
+    Three events are put each second.
+    """
+    waits = sorted(
+        post.at + bench.takes - (int(id_) - _FIRST[name]) // 3
+        for post in bench.posts
+        if post.key == name
+        for id_ in post.ids
+    )
+    return waits[len(waits) * 99 // 100]
 
 
 @virtually
@@ -35,6 +52,9 @@ async def test_a_failing_connection_does_not_delay_another() -> None:
     await _load(both, ("shop", "app"))
     assert len(_shape(both, "shop")) > 5
     assert _shape(both, "app") == _shape(alone, "app")
+    assert sum(len(ids) for _, ids in _shape(both, "app")) == 180
+    print(f"p99 beside a failing one: {_p99(both, 'app'):.3f} s")  # noqa: T201
+    assert _p99(both, "app") == pytest.approx(_p99(alone, "app"))
 
 
 @virtually

@@ -1,4 +1,4 @@
-"""An answer of each kind that TikTok can give for a lone event: the real table says."""
+"""Answers that TikTok can give: one of each row of the real table."""
 
 from typing import Final
 
@@ -16,10 +16,13 @@ def _of(row: Row) -> Answer:
     return Answer(http_status=row.statuses[0][0])
 
 
+EVERY: Final = (*map(_of, TABLE), Answer(http_status=200, code=77777))
+
+
 def _kinds() -> list[Answer]:
     """Give an answer of each kind that differs for a lone event."""
     kinds: dict[object, Answer] = {}
-    for answer in (*map(_of, TABLE), Answer(http_status=200, code=77777)):
+    for answer in EVERY:
         verdict = classify(answer)
         again = verdict.batch is BatchAction.RESEND_ONCE and verdict.resend_lone
         waits = verdict.reason is DeliveryReason.THROTTLED or verdict.pause
