@@ -13,7 +13,7 @@ import pytest
 from durable.conservation.play import Sums, play
 from tokferry_server.delivery import isolate
 from tokferry_server.delivery.shipment import Shipment
-from tokferry_server.rpc import forwarding
+from tokferry_server.rpc.dispatch import Dispatch
 from tokferry_server.tiktok.answer import Answer
 from tokferry_server.tiktok.reasons import Outcome
 from tokferry_server.tiktok.verdict import Verdict
@@ -51,14 +51,13 @@ def test_all_counts_agree_after_a_hundred_thousand_requests() -> None:
 
 
 def test_a_reply_that_miscounts_is_noticed() -> None:
-    totals = forwarding.totals
+    run = Dispatch.run
 
-    def miscounted(results: Any) -> Any:
-        counted = totals(results)
-        counted.delivered += counted.rejected
-        return counted
+    async def miscounted(self: Dispatch, *given: Any, **named: Any) -> None:
+        await run(self, *given, **named)
+        given[2].totals.delivered += given[2].totals.rejected
 
-    with mock.patch.object(forwarding, "totals", miscounted):
+    with mock.patch.object(Dispatch, "run", miscounted):
         assert play(1, 500).problems
 
 

@@ -14,6 +14,7 @@ from tokferry_server.delivery.durable import consignment, limits
 from tokferry_server.delivery.durable.clock import Clock
 from tokferry_server.delivery.durable.findings import Findings
 from tokferry_server.delivery.durable.store import Store
+from tokferry_server.delivery.outbox import doubt
 
 FORWARD, BACK = 96, -48
 LATE = "sent 47 hours after a request whose end is unknown"
@@ -48,12 +49,12 @@ def _finds(problem: str, jump: int = 0) -> bool:
 
 
 def test_the_search_notices_rows_whose_end_stays_unknown_for_ever() -> None:
-    with mock.patch.object(limits, "AMBIGUOUS_S", 1e9):
+    with mock.patch.object(doubt, "DOUBT_SECONDS", 1e9):
         assert _finds("an event that was acked is never settled")
 
 
 def test_the_search_notices_a_second_request_of_a_try_that_comes_too_late() -> None:
-    with mock.patch.object(consignment, "AMBIGUOUS_S", 1e9):
+    with mock.patch.object(consignment, "DOUBT_SECONDS", 1e9):
         assert _finds(LATE)
 
 

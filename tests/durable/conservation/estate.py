@@ -12,7 +12,7 @@ from typing import Any
 from durable.conservation.batches import batch
 from durable.conservation.sink import Sink
 from durable.memory_outbox import MemoryOutbox, key_of
-from tokferry.v1 import DeliveryMode, EventResult, ForwardTotals
+from tokferry.v1 import DeliveryMode, EventResult, ForwardResponse, ForwardTotals
 from tokferry.v1 import Outcome as Kind
 from tokferry_server.delivery.durable import Clock, Worker, WorkerConnection
 from tokferry_server.delivery.forward import Forwarder
@@ -114,22 +114,21 @@ class Estate:
         )
         deadline = asyncio.get_running_loop().time() + self.random.choice((2.0, 30.0))
         before = self.outbox.next_id
+        reply = ForwardResponse()
         try:
-            results = await self.dispatch.run(
-                read_json(text), errand, deadline=deadline
-            )
+            await self.dispatch.run(read_json(text), errand, reply, deadline=deadline)
         except CallError:
             self.refused += 1
             return
         durable = mode == DeliveryMode.DELIVERY_MODE_DURABLE
         if durable and not errand.validate_only:
-            self._note_stored(results, self.outbox.next_id - before)
-        self._note(number, results, count)
+            self._note_stored(reply, self.outbox.next_id - before)
+        self._note(number, reply, count)
 
-    def _note(self, number: int, results: list[EventResult], count: int) -> None:
-        totals = forwarding.totals(results)
+    def _note(self, number: int, reply: ForwardResponse, count: int) -> None:
+        totals = reply.totals
         forwarding.add_totals(self.sums, totals)
-        by_kind = Counter(Kind.Name(one.outcome)[8:].lower() for one in results)
+        by_kind = Counter(Kind.Name(one.outcome)[8:].lower() for one in reply.results)
         self.replies.update(by_kind)
         self.events += count
         told = {name: getattr(totals, name) for name in _KINDS}
@@ -137,7 +136,7 @@ class Estate:
             self.problems.append(f"{totals.received} of {count} received: {told}")
         if Counter({name: n for name, n in told.items() if n}) != by_kind:
             self.problems.append(f"told {told}, listed {by_kind}")
-        for result in results:
+        for result in reply.results:
             self._check(result, again=self.asked[number] > 1)
 
     def _check(self, result: EventResult, *, again: bool) -> None:
@@ -151,8 +150,8 @@ class Estate:
             if one.outcome == Kind.OUTCOME_RETRYABLE and taken and not again:
                 self.problems.append(f"{key} counts as certainly not taken")
 
-    def _note_stored(self, results: list[EventResult], new: int) -> None:
-        deliveries = [one for result in results for one in result.deliveries]
+    def _note_stored(self, reply: ForwardResponse, new: int) -> None:
+        deliveries = [one for result in reply.results for one in result.deliveries]
         fresh = sum(not one.duplicate for one in deliveries)
         self.stored += fresh
         if fresh != new:

@@ -29,14 +29,12 @@ def play(seed: int, requests: int) -> Sums:
     async def story() -> Sums:
         estate = Estate(seed)
         running = asyncio.create_task(estate.worker.run())
-        calls: set[asyncio.Task[None]] = set()
+        calls = []
         for number in range(requests):
             if number % 200 == 0:
                 estate.sink.share = estate.random.choice((0.0, 0.05, 0.3, 0.8))
                 estate.outbox.refuses = estate.random.random() < 0.1
-            call = asyncio.create_task(estate.call(number))
-            calls.add(call)
-            call.add_done_callback(calls.discard)
+            calls.append(asyncio.create_task(estate.call(number)))
             await asyncio.sleep(estate.random.expovariate(5))
         estate.sink.share, estate.outbox.refuses = 0.0, False
         await asyncio.gather(*calls)
