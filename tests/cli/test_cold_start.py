@@ -48,3 +48,11 @@ def test_transform_loads_no_network_and_no_checker_of_settings() -> None:
     assert "tokferry_server.mapping.transform" in modules
     assert not tops(modules) & (NETWORK | {"rich", "sqlite3"})
     assert "tokferry_server.settings.read" not in modules
+
+
+def test_numbers_with_a_country_code_load_no_library_of_them() -> None:
+    sample = resources.files("tokferry_server.samples") / "purchase.json"
+    modules = loaded("transform", str(sample))
+
+    assert '"mobile_number": "+1' in sample.read_text()
+    assert "phonenumbers" not in modules

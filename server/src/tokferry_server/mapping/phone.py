@@ -1,6 +1,7 @@
 """Telephone numbers to E.164: the one file that knows the phone number library."""
 
 import re
+from collections.abc import Callable
 from functools import cache
 
 from tokferry_server.mapping.outcome import WarningCode
@@ -13,10 +14,10 @@ _TRUNK_ZERO = slice(2, 5)
 """Where a trunk zero would stand, behind a country code of one to three digits."""
 
 
-def to_e164(given: str, region: str | None) -> str | WarningCode:
+def to_e164(given: str, ask_region: Callable[[], str | None]) -> str | WarningCode:
     """Give the number with its plus sign, or the warning that says why not.
 
-    ``region`` (ISO 3166-1 alpha-2) is used only for numbers without a country code.
+    The region (ISO 3166-1 alpha-2) is asked for only if the number needs one.
     """
     if _is_e164(given):
         return given
@@ -25,6 +26,7 @@ def to_e164(given: str, region: str | None) -> str | WarningCode:
         number = "+" + number[2:]
     if _is_e164(number):
         return number
+    region = ask_region()
     if not number.startswith("+") and region is None:
         digits = any(character.isdigit() for character in number)
         return (

@@ -1,5 +1,7 @@
 """What the rules of one event can see: its batch, its data, its settings; and say."""
 
+from types import EllipsisType
+
 from tokferry_server.mapping.connection import Connection
 from tokferry_server.mapping.outcome import (
     PRIORITY,
@@ -24,6 +26,7 @@ class Scope:
     """
 
     __slots__ = (
+        "_region",
         "batch",
         "connection",
         "drop",
@@ -83,13 +86,13 @@ class BatchState:
     """What the events of one batch share while they are mapped in turn."""
 
     __slots__ = (
+        "_region",
         "batch",
         "connection",
         "content_hashes",
         "explain",
         "identities",
         "limited_data_use",
-        "region",
     )
 
     def __init__(
@@ -101,11 +104,20 @@ class BatchState:
         self.identities = list(identities(batch))
         self.content_hashes: dict[bytes, int] = {}
         self.limited_data_use = connection.limited_data_use or None
-        self.region = _region(connection, batch)
+        self._region: str | EllipsisType | None = ...
+
+    def region(self) -> str | None:
+        """Give the user's own country, or else the connection's default.
+
+        It is looked for when it is first asked for: most telephone numbers need none,
+        and the library that knows the regions takes long to load.
+        """
+        if self._region is ...:
+            self._region = _region(self.connection, self.batch)
+        return self._region
 
 
 def _region(connection: Connection, batch: BatchData) -> str | None:
-    """The user's own country comes before the connection's default."""
     attributes = batch.user_attributes
     if isinstance(attributes, dict):
         for name, value in attributes.items():

@@ -27,7 +27,7 @@ def zip_code(value: Any, scope: Scope) -> str | None:
 
     def normal(text: str) -> str:
         code = _joined(text)
-        return code[:_US_ZIP_DIGITS] if scope.state.region == "US" else code
+        return code[:_US_ZIP_DIGITS] if scope.state.region() == "US" else code
 
     return _hashed(value, normal)
 
@@ -43,7 +43,7 @@ def state(value: Any, scope: Scope) -> str | None:
     given = as_text(value)
     if given is None:
         return None
-    if scope.state.region == "US":
+    if scope.state.region() == "US":
         given = _US_STATES.get(" ".join(_words(given)), given)
     return _joined(given) or None
 
