@@ -72,10 +72,8 @@ def serve(  # noqa: PLR0913, PLR0917  a command's options
         loaded = load_settings(settings)
         address = checked_address(listen or loaded.server.listen, loaded.server)
         seat = Seat(worker or 0, workers or loaded.server.workers)
-        configure_logging(
-            logging.getLevelName(log_level.upper()),
-            worker=seat.number if seat.of > 1 else None,
-        )
+        # The supervisor is no worker: it has no number of its own.
+        configure_logging(logging.getLevelName(log_level.upper()), worker=worker)
         supervises = worker is None and seat.of > 1
         shut_down = _nothing if supervises else _configure_telemetry(loaded, seat)
     except SettingsError as error:
