@@ -39,9 +39,8 @@ _CONNECTIONS: Final = (
 def main() -> None:
     """Do every sort of work some times, then count it some times more."""
     gc.disable()
-    used = batches()
-    for work in WORKS:
-        data = [(_way(work, load.connection), _bytes(work, load)) for load in used]
+    prepared = [_prepared(work) for work in WORKS]
+    for data in prepared:
         for times in (_WARM, _TIMES):
             os.getpriority(os.PRIO_PROCESS, 0)
             for _ in range(times):
@@ -60,14 +59,15 @@ def events() -> int:
     return _TIMES * sum(load.events for load in batches())
 
 
-def _way(work: str, name: str) -> Way:
-    connection = next(one for one in _CONNECTIONS if one.name == name)
-    read = json_batches if work.startswith("JSON") else read_typed
-    return (to_request if work.endswith("request") else to_typed)(connection, read)
-
-
-def _bytes(work: str, load: Load) -> bytes:
-    return load.json if work.startswith("JSON") else typed_bytes(load)
+def _prepared(work: str) -> list[tuple[Way, bytes]]:
+    from_json = work.startswith("JSON")
+    read = json_batches if from_json else read_typed
+    to = to_request if work.endswith("request") else to_typed
+    ways = {one.name: to(one, read) for one in _CONNECTIONS}
+    return [
+        (ways[load.connection], load.json if from_json else typed_bytes(load))
+        for load in batches()
+    ]
 
 
 if __name__ == "__main__":
