@@ -1,9 +1,15 @@
 import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
+from tokferry_server.tiktok import verdicts
 from tokferry_server.tiktok.answer import Answer, Failure
+from tokferry_server.tiktok.reasons import DeliveryReason, Outcome
+from tokferry_server.tiktok.verdict import BatchAction, Ranges, Row, Verdict
 from tokferry_server.tiktok.verdicts import TABLE, classify
 
 TABLES = tomllib.loads(Path(__file__).with_name("verdicts.toml").read_text())
@@ -58,6 +64,7 @@ def test_a_failure_means_the_same_whatever_came_before_it(
     verdict = classify(Answer(http_status=status, failure=failure))
     got = [verdict.outcome, verdict.reason, verdict.certain, verdict.pause]
     assert got == row[:4]
+    assert verdict.batch is BatchAction.NONE
 
 
 def test_every_failure_is_in_the_table() -> None:
@@ -127,3 +134,88 @@ def test_what_a_failure_does_to_the_pace(
     assert verdict.backpressure is backpressure
     assert verdict.breaker is breaker
     assert verdict.minimum_wait == wait
+
+
+def test_every_code_that_tiktok_publishes_is_in_the_table() -> None:
+    published = {int(code) for code in TABLES["published"].split()}
+    assert len(published) > 150
+    assert published - {code for code, _ in CODES} == {0, 20001}
+
+
+def _changed_rows(row: Row) -> Iterator[Row | None]:
+    yield None
+    for codes in _changed(row.codes):
+        yield replace(row, codes=codes)
+    for statuses in _changed(row.statuses):
+        yield replace(row, statuses=statuses)
+    for failure in row.failures:
+        yield replace(row, failures=[one for one in row.failures if one != failure])
+    for verdict in _changed_verdicts(row.verdict):
+        yield replace(row, verdict=verdict)
+
+
+def _changed_verdicts(verdict: Verdict) -> Iterator[Verdict]:
+    yield replace(verdict, certain=not verdict.certain)
+    yield replace(verdict, pause=not verdict.pause)
+    yield replace(verdict, reason=DeliveryReason.INTERNAL)
+    for outcome in set(Outcome) - {verdict.outcome}:
+        yield replace(verdict, outcome=outcome)
+    for batch in set(BatchAction) - {verdict.batch}:
+        yield replace(verdict, batch=batch)
+
+
+def _changed(ranges: Ranges) -> Iterator[Ranges]:
+    """Leave one out, or let it begin or end one sooner or later."""
+    for at, one in enumerate(ranges):
+        before, after = ranges[:at], ranges[at + 1 :]
+        yield before + after
+        for first, last in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+            yield (*before, range(one.start + first, one.stop + last), *after)
+
+
+def _holds() -> bool:
+    """Say whether all that the data file says is so."""
+    try:
+        for code, want in CODES:
+            test_a_code_means_the_same_under_every_http_status(code, want, 200)
+        for status, want in STATUSES:
+            test_the_http_status_counts_where_there_is_no_code(status, want)
+        for failure, row in FAILURES:
+            test_a_failure_means_the_same_whatever_came_before_it(failure, row, None)
+        test_code_0_under_a_2xx_status_is_delivered_without_reservation()
+        test_partial_success_is_resent_once_as_a_batch_only()
+        test_a_duplicated_request_is_resent_once_even_alone()
+    except AssertionError:
+        return False
+    return True
+
+
+def _meanings() -> list[Verdict]:
+    """Classify all codes and statuses at which any row begins or ends."""
+    spans = [one for row in TABLE for one in (*row.codes, *row.statuses)]
+    edges = {
+        edge + by for one in spans for edge in (one.start, one.stop) for by in (-1, 0)
+    }
+    codes = [Answer(http_status=200, code=edge) for edge in sorted(edges)]
+    return [
+        classify(answer)
+        for answer in (*codes, *(Answer(http_status=edge) for edge in sorted(edges)))
+    ]
+
+
+def test_nearly_every_change_of_the_table_is_noticed() -> None:
+    """One that changes no meaning, as a row above decides, is no change."""
+    assert _holds()
+    meanings = _meanings()
+    noticed, unnoticed = 0, []
+    for at, row in enumerate(TABLE):
+        for changed in _changed_rows(row):
+            middle = () if changed is None else (changed,)
+            table = (*TABLE[:at], *middle, *TABLE[at + 1 :])
+            with mock.patch.object(verdicts, "TABLE", table):
+                if not _holds():
+                    noticed += 1
+                elif _meanings() != meanings:
+                    unnoticed.append(changed)
+    assert noticed > 350
+    assert len(unnoticed) <= 0.05 * noticed, unnoticed
