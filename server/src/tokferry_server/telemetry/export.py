@@ -12,6 +12,7 @@ from typing import Any
 
 from opentelemetry import metrics, trace
 
+from tokferry_server.telemetry.allow_list import AllowListExporter
 from tokferry_server.telemetry.tracing import SPAN_ATTRIBUTES
 
 _NAME = "service.name"
@@ -66,13 +67,12 @@ def _traces(exporter: str | None) -> list[Callable[[], None]]:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
 
-    from tokferry_server.telemetry.allow_list import AllowListExporter
-
-    sink = ConsoleSpanExporter() if exporter == "console" else _otlp("trace", "Span")
+    if exporter == "console":
+        sink = AllowListExporter(ConsoleSpanExporter(), SPAN_ATTRIBUTES)
+    else:
+        sink = _imported("tokferry_server.telemetry.otlp").span_exporter()
     provider = TracerProvider(resource=_resource())
-    provider.add_span_processor(
-        BatchSpanProcessor(AllowListExporter(sink, SPAN_ATTRIBUTES))
-    )
+    provider.add_span_processor(BatchSpanProcessor(sink))
     trace.set_tracer_provider(provider)
     return [provider.shutdown]
 
@@ -91,7 +91,7 @@ def _metrics(exporter: str | None, prometheus: str | None) -> list[Callable[[], 
     shutdowns: list[Callable[[], None]] = []
     if exporter is not None:
         console = exporter == "console"
-        sink = ConsoleMetricExporter() if console else _otlp("metric", "Metric")
+        sink = ConsoleMetricExporter() if console else _otlp_metrics()
         readers.append(PeriodicExportingMetricReader(sink))
     if prometheus is not None:
         from tokferry_server.telemetry.prometheus import scraped_at
@@ -104,17 +104,21 @@ def _metrics(exporter: str | None, prometheus: str | None) -> list[Callable[[], 
     return [*shutdowns, provider.shutdown]
 
 
-def _otlp(module: str, kind: str) -> Any:
+def _otlp_metrics() -> Any:
+    module = "opentelemetry.exporter.otlp.proto.grpc.metric_exporter"
+    return _imported(module).OTLPMetricExporter()
+
+
+def _imported(module: str) -> Any:
+    """Give a module that needs the OTLP exporter."""
     from importlib import import_module
 
-    name = f"opentelemetry.exporter.otlp.proto.grpc.{module}_exporter"
     try:
-        exporters = import_module(name)
+        return import_module(module)
     except ImportError:
         raise TelemetryError(
             "OTEL_* asks for an OTLP exporter: pip install 'tokferry-server[otlp]'"
         ) from None
-    return getattr(exporters, f"OTLP{kind}Exporter")()
 
 
 def _resource() -> Any:

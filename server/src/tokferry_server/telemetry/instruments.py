@@ -47,11 +47,6 @@ SERVER_FAULTS = frozenset(
 https://opentelemetry.io/docs/specs/semconv/rpc/grpc/"""
 
 
-def call_attributes(method: str, code: grpc.StatusCode) -> dict[str, str]:
-    """Give the attributes of a call that has ended."""
-    return dict(_call_attributes(method, code))
-
-
 @cache
 def _call_attributes(method: str, code: grpc.StatusCode) -> dict[str, str]:
     attributes = {table.SYSTEM: "grpc", table.METHOD: method, table.STATUS: code.name}

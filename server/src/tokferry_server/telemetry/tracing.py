@@ -13,23 +13,18 @@ from opentelemetry import context, propagate, trace
 from opentelemetry.context import Context as OtelContext
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
-from tokferry_server.telemetry.instruments import (
-    SERVER_FAULTS,
-    Instruments,
-    call_attributes,
-)
+from tokferry_server.telemetry.instruments import SERVER_FAULTS, Instruments
 from tokferry_server.telemetry.interceptor import Call, WrappingInterceptor
-from tokferry_server.telemetry.metrics import CONNECTION, METHOD, SYSTEM
+from tokferry_server.telemetry.metrics import CONNECTION, ERROR, METHOD, STATUS, SYSTEM
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
 
-BATCHES: Final = "tokferry.batches"
 EVENTS: Final = "tokferry.events"
 SPAN_ATTRIBUTES: Final = frozenset(
     {
-        *(SYSTEM, METHOD, "rpc.response.status_code", "error.type"),
-        *(CONNECTION, BATCHES, EVENTS),
+        *(SYSTEM, METHOD, STATUS, ERROR),
+        *(CONNECTION, EVENTS),
         *("http.request.method", "server.address", "server.port", "url.full"),
         *("http.request.resend_count", "http.response.status_code"),
         "tokferry.tiktok.code",
@@ -113,8 +108,9 @@ class CallInterceptor(WrappingInterceptor):
         method, started, span = observed
         self._instruments.call_ended(method, code, time.perf_counter() - started)
         if span.is_recording():
-            span.set_attributes(call_attributes(method, code))
+            span.set_attribute(STATUS, code.name)
             if code in SERVER_FAULTS:
+                span.set_attribute(ERROR, code.name)
                 span.set_status(Status(StatusCode.ERROR))
         span.end()
 
@@ -136,16 +132,25 @@ class BatchSpans:
         if not current.is_recording():
             return _NOTHING
         events = sum(len(getattr(batch, "events", ())) for batch in batches)
-        attributes: dict[str, str | int] = {BATCHES: len(batches), EVENTS: events}
         if connection:
             current.set_attribute(CONNECTION, connection)
-            attributes[CONNECTION] = connection
-        return self._tracer.start_as_current_span(
-            "map",
-            attributes=attributes,
-            record_exception=False,
-            set_status_on_exception=False,
-        )
+        return _Open(self._tracer.start_span("map", attributes={EVENTS: events}))
+
+
+class _Open:
+    """Ends a span with its block; within it no other span begins."""
+
+    __slots__ = ("_span",)
+
+    def __init__(self, span: Span) -> None:
+        self._span = span
+
+    def __enter__(self) -> None:
+        """Begin the block."""
+
+    def __exit__(self, *_error: object) -> None:
+        """End the span."""
+        self._span.end()
 
 
 def _code(context: Context, error: BaseException | None = None) -> grpc.StatusCode:
