@@ -54,7 +54,8 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def complete(machine: Machine) -> None:
-    for name in ("git", "make", "python3", "protoc", "openssl", "valgrind", "strace"):
+    programs = "git make python3 protoc promtool openssl valgrind strace"
+    for name in programs.split():
         machine.add(name)
     protos = machine.root / "include" / "google" / "protobuf"
     protos.mkdir(parents=True)
@@ -94,7 +95,10 @@ def test_what_is_missing_is_installed_first(machine: Machine) -> None:
     machine.add("python3", "exit 1")  # has no venv module
     machine.add("apt-get")
 
-    packages = "python3-venv protobuf-compiler libprotobuf-dev openssl valgrind strace"
+    packages = (
+        "python3-venv protobuf-compiler libprotobuf-dev prometheus openssl valgrind "
+        "strace"
+    )
     assert machine.run().returncode == 0
     assert machine.calls[1:4] == [
         "apt-get update -qq",

@@ -38,7 +38,7 @@ class Instrument:
         return f"{name}{unit and f'_{unit}'}{total}"
 
 
-_PROMETHEUS_UNITS: Final = {"s": "seconds", "By": "bytes", "1": "ratio"}
+_PROMETHEUS_UNITS: Final = {"s": "seconds", "By": "bytes"}
 
 CONNECTION: Final = "tokferry.connection"
 OUTCOME: Final = "tokferry.outcome"
@@ -201,7 +201,7 @@ DEAD: Final = Instrument(
 FILLED: Final = Instrument(
     name="tokferry.outbox.filled",
     kind=Kind.GAUGE,
-    unit="1",
+    unit="",
     meaning="How full the outbox is: at 1 it refuses; rows or bytes, what is more.",
 )
 LAG: Final = Instrument(
