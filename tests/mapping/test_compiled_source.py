@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from strategies.cases import BATCH, batch, connection
-from tokferry_server.mapping.code.load import load
+from tokferry_server.written import load
 from tokferry_server.mapping.connection import Connection
 from tokferry_server.mapping.table import load_fields
 from tokferry_server.mapping.transform import Transformer

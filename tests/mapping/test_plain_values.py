@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from strategies.cases import connection
-from tokferry_server.mapping.code.load import load
+from tokferry_server.written import load
 from tokferry_server.mapping.rules import RULES
 from tokferry_server.mapping.rules.plain import EASY, PLAIN
 from tokferry_server.mapping.scope import BatchState, Scope

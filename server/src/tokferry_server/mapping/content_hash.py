@@ -14,7 +14,12 @@ from tokferry_server.mapping.rules.amounts import as_number
 from tokferry_server.mapping.rules.texts import as_text
 from tokferry_server.mapping.rules.times import as_milliseconds
 from tokferry_server.mapping.scope import Scope
-from tokferry_server.mparticle.model import EventData, Product, ProductAction
+from tokferry_server.mparticle.model import (
+    EventData,
+    PartOfEvent,
+    Product,
+    ProductAction,
+)
 
 PREFIX = "h1_"
 _CHARACTERS = 26
@@ -54,6 +59,8 @@ def content_hash(scope: Scope) -> str | None:
 
 def _content(scope: Scope, time_ms: int) -> dict[str, Any]:
     event = scope.event
+    if isinstance(event, PartOfEvent):
+        event = event.whole()
     return _present(
         who=_who(scope),
         type=scope.event_type,

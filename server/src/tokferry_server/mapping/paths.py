@@ -8,7 +8,7 @@ name values that are not in the batch as such.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, get_args, get_origin, get_type_hints
@@ -53,13 +53,15 @@ class PathError(ValueError):
 class Path:
     """One parsed path: ``text`` as written, ``get`` reads it from a scope.
 
-    ``steps`` are the names after the root, whichever way they were written.
+    ``steps`` are the names after the root, whichever way they were written. A path of
+    several that are read together has them as ``parts``.
     """
 
     text: str
     root: str
     get: Getter
     steps: tuple[str, ...] = ()
+    parts: tuple["Path", ...] = ()
 
     @property
     def is_of_product(self) -> bool:
@@ -109,6 +111,16 @@ def kind_at(path: Path) -> Any:
         return None
     kind = _kind(get_type_hints(_ROOTS[path.root])[step])
     return kind if kind is dict or _is_struct(kind) else None
+
+
+def fields_of(path: Path) -> Iterator[str]:
+    """Yield the fields of structs that a path leads through, as ``Struct.field``."""
+    kind: Any = _ROOTS[path.root]
+    for step in path.steps:
+        yield f"{kind.__name__}.{step}"
+        kind = Any if step in _OPEN else _kind(get_type_hints(kind)[step])
+        if not _is_struct(kind):
+            return
 
 
 def _steps(text: str, rest: str) -> list[str]:

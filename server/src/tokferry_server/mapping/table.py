@@ -168,4 +168,4 @@ def _joined(text: str, parts: Sequence[Path]) -> Path:
         values = tuple(get(scope) for get in getters)
         return None if all(value is None for value in values) else values
 
-    return Path(text, parts[0].root, together)
+    return Path(text, parts[0].root, together, parts=tuple(parts))

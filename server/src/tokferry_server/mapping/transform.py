@@ -26,6 +26,7 @@ from tokferry_server.mapping.rules.texts import as_text
 from tokferry_server.mapping.scope import Scope
 from tokferry_server.mapping.shared import NO_DATA, SharedBatch
 from tokferry_server.mapping.table import plan
+from tokferry_server.mapping.wanted import wanted
 from tokferry_server.mparticle.model import Batch, Event, EventData, Malformed
 from tokferry_server.tiktok import model as tiktok
 from tokferry_server.tiktok.names import RETIRING_EVENTS
@@ -35,7 +36,8 @@ class Transformer:
     """The mapping for one connection. Made once, used for any number of batches.
 
     With ``explain``, every mapped event tells the origin of each of its fields.
-    ``source`` is the Python that the table was compiled to.
+    ``source`` is the Python that the table was compiled to. ``wanted`` names the
+    fields that are read at all, for whoever reads events only so far.
     """
 
     def __init__(self, connection: Connection, *, explain: bool = False) -> None:
@@ -44,6 +46,7 @@ class Transformer:
         self._native = NativeEvents(connection)
         self._custom = CustomIndex(connection.custom_mappings)
         rows = plan(connection)
+        self.wanted = wanted(rows, connection.custom_mappings)
         compile_for = partial(compile_order, explain=explain)
         self._code = compile_code(rows, explain=explain)
         self._order = compile_for(rows)

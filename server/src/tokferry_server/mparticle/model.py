@@ -7,7 +7,7 @@ out. Only a container of the wrong kind is refused while reading. What was decod
 no cycles, so the garbage collector need not look at structs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -199,6 +199,15 @@ class EventData(msgspec.Struct, gc=False):
     product_action: ProductAction | None = None
     promotion_action: PromotionAction | None = None
     product_impressions: list[ProductImpression | None] | None = None
+
+
+class PartOfEvent(EventData, gc=False):
+    """Event data of which only what a mapping reads was read; ``whole`` reads all.
+
+    Typed messages are read so; the fields that were not read are ``None``.
+    """
+
+    whole: Callable[[], EventData] = EventData
 
 
 class Event(msgspec.Struct, gc=False):

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tokferry_server.mapping.code.functions import Functions
-from tokferry_server.mapping.code.load import load
 from tokferry_server.mapping.native import Listed
 from tokferry_server.mapping.scope import Scope
 from tokferry_server.mapping.table import Plan
 from tokferry_server.tiktok import model as tiktok
+from tokferry_server.written import load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
