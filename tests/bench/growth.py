@@ -92,7 +92,8 @@ def _turns(count: int, load: Load) -> Callable[[], object]:
             transformer = connections.transformer(name, test_event_code=None)
             route = transformer.connection.route
             wire = wire_format(transformer.connection.wire_format)
-            outcomes = list(transformer.transform(json_batches(load.json)))
+            batches = json_batches(load.json, transformer)
+            outcomes = list(transformer.transform(batches))
             prepared = prepare(outcomes, route, wire)
             wire.encode_request(route, [one.body for one in parcels_of(prepared)])
 

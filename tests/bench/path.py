@@ -14,12 +14,17 @@ from tokferry_server.rpc.write_proto import write_transform_result
 from tokferry_server.tiktok.formats import wire_format
 
 Way = Callable[[bytes], bytes]
-Read = Callable[[bytes], Sequence[Batch | Malformed]]
+Read = Callable[[bytes, Transformer], Sequence[Batch | Malformed]]
 
 
-def read_typed(data: bytes) -> Sequence[Batch | Malformed]:
-    """Parse typed batches and read them."""
-    return read_proto(BatchList.FromString(data).batches)
+def read_typed(data: bytes, transformer: Transformer) -> Sequence[Batch | Malformed]:
+    """Parse typed batches and read what the mapping reads of them."""
+    return read_proto(BatchList.FromString(data).batches, transformer.wanted)
+
+
+def json_batches(data: bytes, _transformer: Transformer) -> Sequence[Batch | Malformed]:
+    """Read batches written as JSON."""
+    return read_json(data)
 
 
 def typed_bytes(load: Load) -> bytes:
@@ -33,7 +38,7 @@ def to_request(connection: Connection, read: Read, *, explain: bool = False) -> 
     route, wire = connection.route, wire_format(connection.wire_format)
 
     def way(data: bytes) -> bytes:
-        outcomes = transformer.transform(read(data))
+        outcomes = transformer.transform(read(data, transformer))
         prepared = prepare(outcomes, route, wire)
         return wire.encode_request(route, [one.body for one in parcels_of(prepared)])
 
@@ -46,11 +51,8 @@ def to_typed(connection: Connection, read: Read, *, explain: bool = False) -> Wa
     wire = wire_format(connection.wire_format)
 
     def way(data: bytes) -> bytes:
-        outcomes = transformer.transform(read(data))
+        outcomes = transformer.transform(read(data, transformer))
         results = [write_transform_result(outcome, wire) for outcome in outcomes]
         return TransformResponse(results=results).SerializeToString()
 
     return way
-
-
-json_batches: Read = read_json

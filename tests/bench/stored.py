@@ -36,7 +36,7 @@ class _Stored:
     numbers: Iterator[int] = field(default_factory=count)
     counts: dict[int, int] = field(default_factory=dict)
 
-    def read(self, chunk: Chunk) -> list[Batch | Malformed]:
+    def read(self, chunk: Chunk, _wanted: object) -> list[Batch | Malformed]:
         """Look for the number of events once for all chunks of the same length."""
         size = len(chunk.json)
         if size not in self.counts:

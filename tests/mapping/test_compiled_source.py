@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from strategies.cases import BATCH, batch, connection
-from tokferry_server.written import load
 from tokferry_server.mapping.connection import Connection
 from tokferry_server.mapping.table import load_fields
 from tokferry_server.mapping.transform import Transformer
 from tokferry_server.mparticle.read_json import read_json
+from tokferry_server.written import load
 
 WEB = connection(user_attributes=True)
 

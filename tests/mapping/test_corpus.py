@@ -15,5 +15,6 @@ def test_a_thousand_batches_become_what_they_did() -> None:
 
 
 @pytest.mark.gate
+@pytest.mark.timeout(600)
 def test_ten_thousand_batches_become_what_they_did() -> None:
     assert digests(BATCHES) == KEPT[str(BATCHES)]

@@ -8,12 +8,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from strategies.cases import connection
-from tokferry_server.written import load
 from tokferry_server.mapping.rules import RULES
 from tokferry_server.mapping.rules.plain import EASY, PLAIN
 from tokferry_server.mapping.scope import BatchState, Scope
 from tokferry_server.mparticle.model import BatchData, EventData
 from tokferry_server.tiktok.names import CURRENCIES
+from tokferry_server.written import load
 
 TEXTS = st.one_of(
     st.text(max_size=40),

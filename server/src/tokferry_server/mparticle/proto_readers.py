@@ -70,11 +70,16 @@ class Readers:
         return name
 
     def add_data(
-        self, name: str, struct: Struct, parts: dict[str, Descriptor], **more: str
+        self,
+        name: str,
+        struct: Struct,
+        parts: dict[str, Descriptor | None],
+        **more: str,
     ) -> None:
         """Add a function that reads members of a message together into one struct."""
         before = [f"{part} = message.{part}" for part in parts]
-        self._write(name, struct, [*parts.items()], before, **more)
+        known = [(part, one) for part, one in parts.items() if one is not None]
+        self._write(name, struct, known, before, **more)
 
     def _write(
         self,
@@ -84,7 +89,7 @@ class Readers:
         before: list[str],
         **more: str,
     ) -> None:
-        values = {}
+        values: dict[str, str] = {}
         for place, descriptor in parts:
             for field, code in self._fields(struct, descriptor, place):
                 values.setdefault(field, code)
@@ -99,21 +104,24 @@ class Readers:
         self, struct: Struct, descriptor: Descriptor, place: str
     ) -> Iterator[tuple[str, str]]:
         hints = get_type_hints(struct)
-        owner = (
-            struct.__mro__[1] if struct.__bases__[0] is not msgspec.Struct else struct
-        )
-        for name in owner.__struct_fields__:
+        for name in struct.__struct_fields__:
             field = descriptor.fields_by_name.get(name)
-            wanted = self._wanted is None or f"{owner.__name__}.{name}" in self._wanted
-            if field is not None and wanted:
+            if field is not None and self._is_wanted(struct, name):
                 yield name, self._code(field, _struct_in(hints[name]), place)
+
+    def _is_wanted(self, struct: Struct, name: str) -> bool:
+        """Whether the field is wanted under the struct's name, or that of its base."""
+        wanted = self._wanted
+        return wanted is None or any(
+            f"{one.__name__}.{name}" in wanted for one in struct.__mro__
+        )
 
     def _code(self, field: FieldDescriptor, struct: Struct | None, place: str) -> str:
         """Give the expression that reads one field of the message at ``place``."""
         at, is_set = f"{place}.{field.name}", f"{place}.HasField({field.name!r})"
         kind = field.message_type
         if field.enum_type is not None:
-            return self._enum(field, place)
+            return self._enum(field.name, field.enum_type, place)
         if kind is None:
             is_text = field.cpp_type == FieldDescriptor.CPPTYPE_STRING
             return (
@@ -128,9 +136,8 @@ class Readers:
             return f"[{read}(one) for one in {at}] or None"
         return f"{read}({at}) if {is_set} else None"
 
-    def _enum(self, field: FieldDescriptor, place: str) -> str:
-        enum, name = field.enum_type, field.name
-        self.names[f"{enum.name}"] = spellings(enum)
+    def _enum(self, name: str, enum: EnumDescriptor, place: str) -> str:
+        self.names[enum.name] = spellings(enum)
         self.names[f"{name}_of_{enum.name}"] = enum_reader(name, enum)
         return f"{enum.name}.get({place}.{name}) or {name}_of_{enum.name}({place})"
 

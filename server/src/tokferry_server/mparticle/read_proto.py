@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache, partial
 from typing import Any
 
+from google.protobuf.descriptor import Descriptor
+
 from tokferry.mparticle.v1 import Batch as BatchMessage
 from tokferry.mparticle.v1 import Event as EventMessage
 from tokferry.mparticle.v1 import EventInfo, EventType
@@ -22,7 +24,7 @@ from tokferry_server.mparticle.model import (
 from tokferry_server.mparticle.proto_readers import Reader, Readers, enum_reader
 
 _DATA = EventMessage.DESCRIPTOR.oneofs_by_name["data"]
-_COMMON = {"common": EventInfo.DESCRIPTOR}
+_COMMON: dict[str, Descriptor | None] = {"common": EventInfo.DESCRIPTOR}
 
 
 def read_proto(

@@ -248,7 +248,8 @@ class ChunkStream:
 
     async def _prepare(self, read: "_Read", errand: Errand) -> list[Prepared]:
         async with self._shared.mapping:
-            batches = read_chunk(read.chunk.pop())
+            wanted = self._shared.dispatch.wanted(errand)
+            batches = read_chunk(read.chunk.pop(), wanted)
             events = limits.check_event_count(batches, limits.FORWARD_EVENTS)
             calling.get().quota.charge(events)
             return await self._shared.dispatch.prepare(batches, errand)

@@ -18,6 +18,7 @@ from tokferry_server.delivery.outbox.interface import (
 )
 from tokferry_server.delivery.result import MESSAGES, PAUSED, DeliveryResult
 from tokferry_server.delivery.trace_context import of_current_call
+from tokferry_server.mapping.transform import Transformer
 from tokferry_server.mparticle.model import Batch, Malformed
 from tokferry_server.rpc import forwarding
 from tokferry_server.rpc.connections import Connections
@@ -131,13 +132,20 @@ class Dispatch:
         prepared = await self.prepare(batches, errand)
         await self.deliver(prepared, errand, reply, deadline=deadline)
 
+    def wanted(self, errand: Errand) -> frozenset[str]:
+        """Give the fields of the model that the errand's mapping reads."""
+        return self._transformer(errand).wanted
+
+    def _transformer(self, errand: Errand) -> Transformer:
+        return self._connections.transformer(
+            errand.connection, test_event_code=errand.test_event_code
+        )
+
     async def prepare(
         self, batches: Sequence[Batch | Malformed], errand: Errand
     ) -> list[Prepared]:
         """Map events and encode what is to be sent, letting others run in between."""
-        transformer = self._connections.transformer(
-            errand.connection, test_event_code=errand.test_event_code
-        )
+        transformer = self._transformer(errand)
         connection = transformer.connection
         settings = self._connections.get(errand.connection)
         outcomes = forwarding.drop_old(

@@ -1,5 +1,7 @@
 """Reads what a request carries: batches as typed messages, or as raw JSON."""
 
+from collections.abc import Collection
+
 from tokferry.v1 import Chunk, ErrorReason, ForwardRequest, TransformRequest
 from tokferry_server.mparticle.model import Batch, Malformed
 from tokferry_server.mparticle.read_json import read_json
@@ -8,14 +10,14 @@ from tokferry_server.rpc.errors import Violation, invalid
 
 
 def read_batches(
-    request: TransformRequest | ForwardRequest,
+    request: TransformRequest | ForwardRequest, wanted: Collection[str]
 ) -> list[Batch | Malformed]:
-    """Give the request's batches.
+    """Give the request's batches, typed ones as far as they are wanted.
 
     Raises:
         CallError: INVALID_ARGUMENT if there is no input, or none of it can be read.
     """
-    batches = _read(request)
+    batches = _read(request, wanted)
     if not batches:
         raise invalid(
             ErrorReason.ERROR_REASON_EMPTY_REQUEST,
@@ -33,15 +35,15 @@ def read_batches(
     return batches
 
 
-def read_chunk(chunk: Chunk) -> list[Batch | Malformed]:
+def read_chunk(chunk: Chunk, wanted: Collection[str]) -> list[Batch | Malformed]:
     """Give a chunk's batches; what cannot be read has its result like the others."""
-    return _read(chunk)
+    return _read(chunk, wanted)
 
 
 def _read(
-    carrier: TransformRequest | ForwardRequest | Chunk,
+    carrier: TransformRequest | ForwardRequest | Chunk, wanted: Collection[str]
 ) -> list[Batch | Malformed]:
     given = carrier.WhichOneof("input")
     if given == "batches":
-        return read_proto(carrier.batches.batches)
+        return read_proto(carrier.batches.batches, wanted)
     return read_json(carrier.json) if given == "json" else []

@@ -64,7 +64,7 @@ class ForwardingService(ForwardingServiceServicer):
     ) -> TransformResponse:
         """Show what TikTok would get; nothing is sent."""
         transformer = self._transformer(request)
-        batches = read_batches(request)
+        batches = read_batches(request, transformer.wanted)
         limit = limits.EXPLAIN_EVENTS if request.explain else limits.TRANSFORM_EVENTS
         calling.get().quota.charge(limits.check_event_count(batches, limit))
         with self._telemetry.spans.mapping(request.connection, batches):
@@ -91,7 +91,7 @@ class ForwardingService(ForwardingServiceServicer):
             label=request.label,
         )
         self._dispatch.check(errand)
-        batches = read_batches(request)
+        batches = read_batches(request, self._dispatch.wanted(errand))
         events = limits.check_event_count(batches, limits.FORWARD_EVENTS)
         calling.get().quota.charge(events)
         response = ForwardResponse(mode=errand.mode)
