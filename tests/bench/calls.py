@@ -5,7 +5,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import cycle
+from itertools import cycle, takewhile
 from typing import Any, Final
 
 import grpc
@@ -46,17 +46,17 @@ async def unary(
     path: str,
     messages: Sequence[bytes],
     *,
-    calls: int,
+    seconds: float,
     callers: int,
 ) -> Called:
-    """Make so many calls, each caller one after the other; messages come in turns."""
-    waiting = zip(range(calls), cycle(messages), strict=False)
+    """Call for so long, each caller one after the other; messages come in turns."""
+    waiting = until(seconds, cycle(messages))
     latencies: list[float] = []
 
     async def caller(channel: grpc.aio.Channel) -> None:
         # mypy knows only the calls of generated stubs, here and below.
         call: Any = channel.unary_unary(path)
-        for _, message in waiting:
+        for message in waiting:
             start = time.perf_counter()
             await call(message)
             latencies.append(time.perf_counter() - start)
@@ -65,6 +65,12 @@ async def unary(
     turns = (opened[number % len(opened)] for number in range(callers))
     await asyncio.gather(*(caller(channel) for channel in turns))
     return Called(time.perf_counter() - start, latencies)
+
+
+def until(seconds: float, messages: Iterator[bytes]) -> Iterator[bytes]:
+    """Give messages for so long from now on."""
+    end = time.perf_counter() + seconds
+    return takewhile(lambda _: time.perf_counter() < end, messages)
 
 
 @dataclass(slots=True)

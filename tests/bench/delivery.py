@@ -4,11 +4,10 @@ import asyncio
 import json
 import time
 import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from bench.calls import Stream, channels
+from bench.calls import Stream, channels, until
 from bench.configured import connection
 from bench.messages import DURABLE, SERVICE, SYNC, chunk_json, chunks, options
 from bench.path import json_batches, to_request
@@ -78,7 +77,7 @@ async def run(pipeline: Pipeline, seconds: float) -> Delivered:
             opened[0],
             f"{SERVICE}ForwardStream",
             options=options(mode),
-            messages=_until(start + seconds, chunks(data)),
+            messages=until(seconds, chunks(data)),
         )
         events = len(stream.sent) * pipeline.chunk
         expected = len(stream.sent) * _sent_of(data, mapped=pipeline.mapped)
@@ -92,13 +91,6 @@ async def run(pipeline: Pipeline, seconds: float) -> Delivered:
             idle=idle,
             peak=served.memory()[1],
         )
-
-
-def _until(end: float, messages: Iterator[bytes]) -> Iterator[bytes]:
-    for message in messages:
-        if time.perf_counter() > end:
-            return
-        yield message
 
 
 def _sent_of(data: bytes, *, mapped: bool) -> int:

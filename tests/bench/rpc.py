@@ -2,14 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from statistics import median
 from typing import Any, Final, NamedTuple
 
 import grpc
 
 from bench import messages
-from bench.calls import Called, Stream, channels, unary
+from bench.calls import Called, Stream, channels, unary, until
 from bench.echo import STREAM, UNARY
 from bench.processes import Process, server, sink
 from bench.profiles import DAY, PROFILES, PURCHASE, loads
@@ -57,10 +56,10 @@ TRANSPORTS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sort:
-    """One sort of call; ``make`` makes that many of them and waits for their ends."""
+    """One sort of call; ``make`` makes them for so many seconds and awaits the last."""
 
     key: CallKey
-    make: Callable[[Channels, int], Awaitable[Called]]
+    make: Callable[[Channels, float], Awaitable[Called]]
 
 
 @dataclass(slots=True)
@@ -130,24 +129,16 @@ async def run_apart(
 async def _measure(
     served: Process, opened: Channels, sorts: list[Sort], rounds: int, seconds: float
 ) -> Costs:
-    counts = {sort.key: await _calls(sort, opened, seconds) for sort in sorts}
-    costs: Costs = {sort.key: Cost() for sort in sorts}
-    for _ in range(rounds):
+    """Make calls of every sort for so long, and again; the first round warms up."""
+    costs: Costs = {}
+    for number in range(rounds + 1):
         for sort in sorts:
             before = served.cpu()
-            called = await sort.make(opened, counts[sort.key])
-            costs[sort.key].add(called, served.cpu() - before)
+            called = await sort.make(opened, seconds)
+            if number:
+                cost = costs.setdefault(sort.key, Cost())
+                cost.add(called, served.cpu() - before)
     return costs
-
-
-async def _calls(sort: Sort, opened: Channels, seconds: float) -> int:
-    """Find out how many calls take so long; the first ones only warm up."""
-    count = 16
-    while True:
-        called = await sort.make(opened, count)
-        if called.seconds > seconds / 4:
-            return max(16, round(count * seconds / called.seconds))
-        count *= 2
 
 
 def _sorts() -> Iterator[Sort]:
@@ -179,16 +170,16 @@ def _forwards(size: int) -> list[bytes]:
 
 
 def _unary(key: CallKey, written: list[bytes]) -> Sort:
-    async def make(opened: Channels, calls: int) -> Called:
-        path = _PATHS[key.name]
-        return await unary(opened, path, written, calls=calls, callers=key.callers)
+    async def make(opened: Channels, seconds: float) -> Called:
+        path, callers = _PATHS[key.name], key.callers
+        return await unary(opened, path, written, seconds=seconds, callers=callers)
 
     return Sort(key=key, make=make)
 
 
 def _stream(key: CallKey, data: bytes, options: bytes | None) -> Sort:
-    async def make(opened: Channels, calls: int) -> Called:
-        out = islice(messages.chunks(data), calls)
+    async def make(opened: Channels, seconds: float) -> Called:
+        out = until(seconds, messages.chunks(data))
         path, stream = _PATHS[key.name], Stream(window=_WINDOW)
         return await stream.run(opened[0], path, options=options, messages=out)
 
