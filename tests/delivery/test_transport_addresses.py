@@ -157,7 +157,7 @@ async def test_an_address_that_is_silent_does_not_hold_up_the_next(
         timeouts=Timeouts(connect=2),
     )
     assert answer.http_status == 200
-    assert cancelled == silent
+    assert set(cancelled) == set(silent)
 
 
 async def test_an_address_that_refuses_gives_way_at_once(line: Any) -> None:

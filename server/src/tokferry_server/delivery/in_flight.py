@@ -39,10 +39,7 @@ class InFlight:
             turn_by = begun + self._longest_wait
         else:
             turn_by = begun + patience
-        try:
-            async with asyncio.timeout_at(turn_by):
-                await slot.acquire()
-        except TimeoutError:
+        if not await _entered(slot, turn_by):
             return Answer(failure=Failure.QUEUE)
         task = loop.create_task(work())
         self._running.add(task)
@@ -56,3 +53,13 @@ class InFlight:
         """Wait until nothing is under way."""
         while self._running:
             await asyncio.wait(self._running)
+
+
+async def _entered(slot: asyncio.Semaphore, by: float) -> bool:
+    if not slot.locked():
+        return await slot.acquire()  # at once
+    try:
+        async with asyncio.timeout_at(by):
+            return await slot.acquire()
+    except TimeoutError:
+        return False

@@ -110,17 +110,23 @@ class Line(asyncio.Protocol):
         self, limit: float | None, late: type[httpx.TimeoutException]
     ) -> None:
         self._waiter = self._loop.create_future()
+        timer = None
+        if limit is not None:
+            timer = self._loop.call_later(limit, self._wake, late("not in time"))
         try:
-            async with asyncio.timeout(limit):
-                await self._waiter
-        except TimeoutError as error:
-            raise late("not in time") from error
+            await self._waiter
         finally:
             self._waiter = None
+            if timer is not None:
+                timer.cancel()
 
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
+    def _wake(self, error: Exception | None = None) -> None:
+        if self._waiter is None or self._waiter.done():
+            return
+        if error is None:
             self._waiter.set_result(None)
+        else:
+            self._waiter.set_exception(error)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin; what is sent has left when the transport's own buffer is empty."""

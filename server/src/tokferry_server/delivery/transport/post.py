@@ -9,6 +9,7 @@ import logging
 import re
 import ssl
 from collections.abc import Collection
+from functools import cache
 from typing import Final, Self
 
 import httpx
@@ -24,6 +25,11 @@ from tokferry_server.delivery.transport.failures import failure_of
 from tokferry_server.delivery.transport.lanes import Lanes
 from tokferry_server.tiktok.answer import Answer, Failure
 
+_HEADERS: Final = (
+    ("Content-Type", "application/json"),
+    ("Accept", "application/json"),
+    ("Accept-Encoding", "identity"),
+)
 _PRINTABLE: Final = re.compile(r"[ -~]{1,256}")
 
 
@@ -31,8 +37,7 @@ class Transport:
     """Posts requests, ``max_in_flight`` at a time for each key.
 
     ``async with Transport(base_url=...) as transport``; leaving it waits for the
-    requests that are under way. ``resolve`` gives the addresses of a host; ``http``,
-    if given, carries the requests instead of connections of our own.
+    requests that are under way. ``resolve`` gives the addresses of a host.
 
     Raises:
         ValueError: the base URL or the user agent is not allowed.
@@ -51,19 +56,24 @@ class Transport:
         tracer_provider: TracerProvider | None = None,
         observer: RequestObserver | None = None,
         resolve: Resolve = resolve,
-        http: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._base = check_base_url(
             base_url, allow_loopback=allow_loopback, allowed_hosts=allowed_hosts
         )
         if not _PRINTABLE.fullmatch(user_agent):
             raise ValueError("user_agent: must be 1 to 256 printable ASCII characters")
-        self._user_agent = user_agent
+        self._headers = [*_HEADERS, ("User-Agent", user_agent)]
+        self._url = cache(httpx.URL(self._base.text).join)
         self._timeouts = timeouts
+        self._limits = {
+            "connect": timeouts.connect,
+            "write": timeouts.write,
+            "read": timeouts.read,
+        }
         if self._base.secure and ssl_context is None:
             ssl_context = httpx.create_ssl_context(trust_env=False)
         dialer = Dialer(self._base, ssl_context if self._base.secure else None, resolve)
-        self._http = http or Lanes(dialer)
+        self._http: httpx.AsyncBaseTransport = Lanes(dialer)
         self._in_flight = InFlight(max_in_flight, timeouts.attempt)
         self._spans = Spans(self._base, tracer_provider, observer)
         for name in ("httpx", "httpcore", "h11", "hpack"):
@@ -126,24 +136,10 @@ class Transport:
             return exchange.answer
 
     def _request(self, path: str, token: str, body: bytes) -> httpx.Request:
-        limits = self._timeouts
         return httpx.Request(
             "POST",
-            self._base.text + path,
-            headers={
-                "Access-Token": token,
-                "Content-Type": "application/json",
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",
-                "User-Agent": self._user_agent,
-            },
+            self._url(path),
+            headers=[("Access-Token", token), *self._headers],
             content=body,
-            extensions={
-                "timeout": {
-                    "connect": limits.connect,
-                    "write": limits.write,
-                    "read": limits.read,
-                    "pool": 0.0,
-                }
-            },
+            extensions={"timeout": self._limits},
         )
