@@ -66,8 +66,9 @@ def at_desk(
     done: list[T] = []
 
     async def main() -> None:
-        async with _desk(load_settings(settings), needs_outbox=needs_outbox) as desk:
-            done.append(await work(desk))
+        async with desk(load_settings(settings), needs_outbox=needs_outbox) as found:
+            _complain_of(found.silent)
+            done.append(await work(found))
 
     try:
         run(main())
@@ -86,7 +87,13 @@ def at_desk(
 
 
 @asynccontextmanager
-async def _desk(settings: "Settings", *, needs_outbox: bool) -> AsyncIterator[Desk]:
+async def desk(settings: "Settings", *, needs_outbox: bool) -> AsyncIterator[Desk]:
+    """Give the running service, or its files while it is down.
+
+    Raises:
+        UnreachableError: neither can be had.
+        OSError: the socket can have no such path.
+    """
     import grpc
 
     from tokferry.v1.admin_service_pb2_grpc import AdminServiceStub
@@ -108,7 +115,6 @@ async def _desk(settings: "Settings", *, needs_outbox: bool) -> AsyncIterator[De
             workers[number] = AdminServiceStub(await stack.enter_async_context(channel))
         shards = found(settings.outbox.path) if settings.outbox else {}
         silent = tuple(sorted((sockets.keys() | shards.keys()) - listening.keys()))
-        _complain_of(silent)
         yield Desk(_one(workers), running=True, silent=silent)
 
 

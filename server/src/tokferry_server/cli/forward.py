@@ -1,5 +1,6 @@
 """`tokferry forward`: delivers files of batches in bulk, and can be resumed."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
@@ -80,6 +81,14 @@ def forward(  # noqa: PLR0913  what the command takes
         str | None, typer.Option(help="The code of TikTok's Test Events page.")
     ] = None,
     wrap_events: WrapEvents = False,
+    wait: Annotated[
+        bool,
+        typer.Option(
+            "--wait",
+            help="Wait until nothing with the label is left in the outbox; on the "
+            "machine of the service, with its --settings.",
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as JSON.")
     ] = False,
@@ -89,8 +98,9 @@ def forward(  # noqa: PLR0913  what the command takes
     Ctrl-C finishes what is under way, a second one ends at once; with --state the same
     command goes on where it was. A server that restarts meanwhile is waited for.
 
-    Exit code 0: every event is delivered, accepted, or dropped as intended. 1: some are
-    not. 2: input, settings or target are unusable. 130: interrupted.
+    Exit code 0: every event is delivered, accepted, or dropped as intended; with
+    --wait, there are no dead letters, too. 1: some are not. 2: input, settings or
+    target are unusable. 130: interrupted, also while waiting.
     """
     from tokferry_server.cli.forward_job import JobError, prepared
     from tokferry_server.cli.forward_run import Job
@@ -113,6 +123,7 @@ def forward(  # noqa: PLR0913  what the command takes
                 test=test,
                 test_event_code=test_event_code,
                 state=state,
+                wait=_watched(chosen, settings, label) if wait else None,
             ),
             files,
             failed,
@@ -166,6 +177,25 @@ def _target(  # noqa: PLR0913  what the command takes
     return Target(connection=name, address=address, identity=own, mode=mode)
 
 
+def _watched(target: "Target", path: Path | None, label: str) -> "Settings":
+    """Give the settings of the service whose outbox is to be waited for."""
+    from tokferry._channel import is_loopback
+
+    if not label:
+        _exit("--wait: needs --label, the name to ask the outbox by")
+    if target.mode == "sync":
+        _exit("--wait: with mode sync nothing waits; use --mode durable")
+    if target.local is not None:
+        return target.local
+    if path is None or not is_loopback(target.address):
+        _exit(
+            "--wait: an outbox is looked into on the machine of its service, with the "
+            "--settings of the service; forward without it and ask there: "
+            f"tokferry outbox stats --settings FILE --label {shlex.quote(label)}"
+        )
+    return load_or_exit(path)
+
+
 def _connection(settings: "Settings | None", name: str | None) -> str:
     if settings is None:
         return name or _exit("name the connection with --connection")
@@ -194,9 +224,10 @@ def _code(run: "Run") -> int:
         return UNUSABLE if isinstance(run.error, wrong) else NOT_ALL
     if not run.batches.all_usable:
         return UNUSABLE
-    if run.end == "interrupted":
+    if run.end in {"interrupted", "waiting"}:
         return INTERRUPTED
-    return NOT_ALL if run.tally.has_failures or run.end != "complete" else 0
+    dead = run.waiting is not None and run.waiting.dead
+    return NOT_ALL if run.tally.has_failures or dead or run.end != "complete" else 0
 
 
 def _exit(message: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""The bar of `tokferry forward`: how much is read, how fast, how long it will take."""
+"""The bar of `tokferry forward`: how much is done, how fast, how long it will take."""
 
 import sys
 import time
@@ -16,13 +16,15 @@ _PERIOD = 30.0
 class Bar:
     """Draws on the error output while a person looks at it; else does nothing."""
 
-    def __init__(self, *, size: int | None) -> None:
-        """``size`` is that of all files in bytes; None if it is not known."""
+    def __init__(self, *, size: int | None, what: str = "events") -> None:
+        """``size`` is all there is to do, None if it is not known; ``what`` counts."""
         self._began = time.monotonic()
         self._progress = Progress(
             BarColumn(),
             TaskProgressColumn(),
-            TextColumn("{task.fields[events]:,} events, {task.fields[rate]:,.0f}/s"),
+            TextColumn(
+                f"{{task.fields[count]:,}} {what}, {{task.fields[rate]:,.0f}}/s"
+            ),
             Remaining(),
             console=Console(stderr=True),
             transient=True,
@@ -31,7 +33,7 @@ class Bar:
             speed_estimate_period=_PERIOD,
             disable=not sys.stderr.isatty(),
         )
-        self._task = self._progress.add_task("", total=size, events=0, rate=0.0)
+        self._task = self._progress.add_task("", total=size, count=0, rate=0.0)
 
     def __enter__(self) -> Self:
         """Begin to draw."""
@@ -51,9 +53,9 @@ class Bar:
         """Take the bar away."""
         self._progress.stop()
 
-    def show(self, *, bytes_read: int, events: int) -> None:
-        """Note how far it is; ``events`` counts those of this run."""
+    def show(self, *, done: int, count: int, fresh: int, size: int | None) -> None:
+        """Note how far it is: ``done`` of ``size``; ``fresh`` were done by this run."""
         seconds = max(time.monotonic() - self._began, 0.001)
         self._progress.update(
-            self._task, completed=bytes_read, events=events, rate=events / seconds
+            self._task, completed=done, total=size, count=count, rate=fresh / seconds
         )

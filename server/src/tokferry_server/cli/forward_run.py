@@ -18,7 +18,9 @@ from tokferry_server.cli.forward_marks import Marks, Saved, save
 from tokferry_server.cli.forward_source import Batches, Sent
 from tokferry_server.cli.forward_tally import Tally
 from tokferry_server.cli.forward_target import Target, check, reached
+from tokferry_server.cli.forward_wait import Waiting
 from tokferry_server.cli.paper import complain
+from tokferry_server.settings import Settings
 
 SAVE_SECONDS = 0.5
 """After a crash, what was answered in this time is sent once more."""
@@ -26,7 +28,8 @@ HOPELESS_CHUNKS = 5
 """After so many chunks of which nothing was delivered, the rest is not tried."""
 INTERRUPTED = 130
 
-End = Literal["complete", "interrupted", "hopeless", "failed"]
+End = Literal["complete", "interrupted", "hopeless", "failed", "waiting"]
+"""``waiting``: all was accepted, and some of it is not delivered yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,8 @@ class Job:
     test: bool = False
     test_event_code: str | None = None
     state: Path | None = None
+    wait: Settings | None = None
+    """Of the service whose outbox is to be waited for."""
     resume: str = ""
     """The command that goes on after this run has been stopped."""
 
@@ -57,7 +62,9 @@ class Run:
     events: int = 0
     seconds: float = 0.0
     batches: Batches = field(init=False)
+    waiting: Waiting | None = field(init=False)
     _bar: Bar = field(init=False)
+    _size: int | None = field(init=False)
     _hopeless: int = 0
 
     def __post_init__(self) -> None:
@@ -65,7 +72,12 @@ class Run:
         job = self.job
         self.batches = Batches(job.inputs, job.wrap_events, self._refuse)
         sizes = [marks.saved.size for marks in job.inputs]
-        self._bar = Bar(size=None if -1 in sizes else sum(sizes))
+        self._size = None if -1 in sizes else sum(sizes)
+        self._bar = Bar(size=self._size)
+        self.waiting = None
+        if job.wait is not None:
+            connection = job.target.connection
+            self.waiting = Waiting(job.wait, connection=connection, label=job.label)
 
     async def run(self) -> None:
         """Forward; how it ended is in ``end`` and ``error``.
@@ -81,6 +93,8 @@ class Run:
         async with reached(job.target) as client:
             test = job.test and job.test_event_code is None
             await check(client, job.target, test=test)
+            if self.waiting is not None:
+                await self.waiting.check()
             self.save()
             began = time.monotonic()
             saving = asyncio.create_task(self._save_now_and_then())
@@ -90,6 +104,9 @@ class Run:
             await asyncio.gather(saving, return_exceptions=True)
             self.seconds = time.monotonic() - began
             self.save()
+            if self.waiting is not None and self._something_waits():
+                complain("all is read and accepted; waiting until it is delivered")
+                self.end = "complete" if await self.waiting.run() else "waiting"
         if self.end == "complete":
             self._check_inputs()
 
@@ -142,7 +159,17 @@ class Run:
         async for answer in stream:
             self.mode = DeliveryMode.Name(stream.mode).removeprefix("DELIVERY_MODE_")
             self._take(answer)
-            self._bar.show(bytes_read=self.batches.bytes_read, events=self.events)
+            self._bar.show(
+                done=self.batches.bytes_read,
+                count=self.events,
+                fresh=self.events,
+                size=self._size,
+            )
+
+    def _something_waits(self) -> bool:
+        return self.end == "complete" and any(
+            row.outcome == "ACCEPTED" for row in self.tally.rows
+        )
 
     def _take(self, answer: ChunkAnswer) -> None:
         """Count, keep and mark a chunk, all at once."""
@@ -184,6 +211,9 @@ class Run:
 
     def _stop(self) -> None:
         """Finish what is under way; the second time, end at once."""
+        if self.waiting is not None and self.waiting.began:
+            self.waiting.stop.set()
+            return
         if self.batches.stop.is_set():
             self._end_at_once()
         self.batches.stop.set()

@@ -55,6 +55,8 @@ async def reached(target: Target) -> AsyncIterator[AsyncClient]:
             service = await stack.enter_async_context(assembled(settings))
         except OutboxError as error:
             raise TargetError(str(error)) from None
+        if service.durable is not None:
+            await service.admin.start()
         port = await service.server.start("127.0.0.1:0")
         stack.push_async_callback(service.server.drain)
         client = AsyncClient(f"127.0.0.1:{port}")
