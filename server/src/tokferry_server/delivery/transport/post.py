@@ -37,7 +37,8 @@ class Transport:
     """Posts requests, ``max_in_flight`` at a time for each key.
 
     ``async with Transport(base_url=...) as transport``; leaving it waits for the
-    requests that are under way. ``resolve`` gives the addresses of a host.
+    requests that are under way. ``resolve`` gives the addresses of a host; ``http``,
+    if given, carries the requests instead of connections of our own.
 
     Raises:
         ValueError: the base URL or the user agent is not allowed.
@@ -56,6 +57,7 @@ class Transport:
         tracer_provider: TracerProvider | None = None,
         observer: RequestObserver | None = None,
         resolve: Resolve = resolve,
+        http: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._base = check_base_url(
             base_url, allow_loopback=allow_loopback, allowed_hosts=allowed_hosts
@@ -73,7 +75,7 @@ class Transport:
         if self._base.secure and ssl_context is None:
             ssl_context = httpx.create_ssl_context(trust_env=False)
         dialer = Dialer(self._base, ssl_context if self._base.secure else None, resolve)
-        self._http: httpx.AsyncBaseTransport = Lanes(dialer)
+        self._http = http or Lanes(dialer)
         self._in_flight = InFlight(max_in_flight, timeouts.attempt)
         self._spans = Spans(self._base, tracer_provider, observer)
         for name in ("httpx", "httpcore", "h11", "hpack"):
