@@ -10,6 +10,7 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+import tokferry
 from made_up import batch, purchase
 from tokferry.v1 import (
     Chunk,
@@ -21,6 +22,7 @@ from tokferry.v1 import (
     StreamOptions,
 )
 from tokferry.v1.forwarding_service_pb2_grpc import ForwardingServiceStub
+from tokferry_server.rpc.dispatch import Dispatch
 from tokferry_server.sandbox.faults import Fault
 
 OPTIONS = StreamOptions(connection="shop", mode=DeliveryMode.DELIVERY_MODE_SYNC)
@@ -194,3 +196,21 @@ async def test_validate_only_sends_nothing(start: Any) -> None:
     received = await answers(running.target, [chunk(1, purchase(1))], options)
     assert received[1].chunk.results[0].outcome == Outcome.OUTCOME_VALIDATED
     assert running.sandbox.counts.requests == 0
+
+
+async def test_a_chunk_that_fails_in_an_unforeseen_way_ends_the_stream(
+    start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = await start()
+
+    async def fail(*_arguments: Any) -> None:
+        raise RuntimeError("jane.doe@example.com")
+
+    monkeypatch.setattr(Dispatch, "prepare", fail)
+    with pytest.raises(tokferry.TokferryError) as caught:
+        async for _ in running.client.forward_stream(
+            [batch(purchase(1))], connection="shop"
+        ):
+            pass
+    assert caught.value.reason == "INTERNAL"
+    assert "example.com" not in str(caught.value)

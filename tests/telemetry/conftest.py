@@ -74,7 +74,7 @@ async def watch(tmp_path: Path) -> AsyncIterator[Watch]:
             **settings: Any,
         ) -> Seen:
             tiktok = await stack.enter_async_context(
-                Sandbox(token=TOKEN, **(sandbox or {}))
+                Sandbox(**{"token": TOKEN, **(sandbox or {})})
             )
             spans, reader = InMemorySpanExporter(), InMemoryMetricReader()
             tracers, meters = TracerProvider(), MeterProvider([reader])

@@ -67,7 +67,7 @@ class ChunkStream:
         self._chunks = 0
         self._last_sequence = 0
         self._usual_size = limits.CHUNK_BYTES
-        self._error: CallError | None = None
+        self._error: Exception | None = None
         self._failed = asyncio.Event()
 
     async def run(self, requests: Requests) -> AsyncIterator[ForwardStreamResponse]:
@@ -197,7 +197,7 @@ class ChunkStream:
         finally:
             reading.cancel()
 
-    def _fail(self, error: CallError) -> None:
+    def _fail(self, error: Exception) -> None:
         self._error = self._error or error
         self._failed.set()
 
@@ -235,7 +235,7 @@ class ChunkStream:
         try:
             prepared = await self._prepare(read, errand)
             response = await self._deliver(prepared, errand, read.sequence)
-        except CallError as error:
+        except Exception as error:  # noqa: BLE001  the stream ends with it
             self._fail(error)
             self._window.give_back(read.size)
         else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ import grpc
 
 from tokferry.v1 import ErrorReason
 from tokferry_server.rpc.errors import CallError, abort
+from tokferry_server.telemetry.frames import frames_of
 from tokferry_server.telemetry.interceptor import Call, WrappingInterceptor
 
 _log = logging.getLogger(__name__)
@@ -88,11 +88,13 @@ async def _end(context: Context, error: BaseException) -> None:
         raise error  # the caller went away
     # A cancellation from inside would leave the caller waiting for its deadline.
     incident = secrets.token_hex(8)
+    frames = frames_of(error)
     _log.error(
-        "call failed: %s, incident %s\n%s",
+        "call failed: %s at %s, incident %s",
         type(error).__name__,
+        frames[-1] if frames else "an unknown place",
         incident,
-        "".join(traceback.format_tb(error.__traceback__)),
+        extra={"incident": incident, "stack": frames},
     )
     await abort(
         context,

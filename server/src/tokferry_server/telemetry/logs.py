@@ -7,21 +7,21 @@ records no values are taken at all, and of no exception its text: it may hold an
 import json
 import logging
 import sys
-import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 from opentelemetry import trace
 
+from tokferry_server.telemetry.frames import frames_of
+
 LONGEST_VALUE: Final = 256
-_MOST_FRAMES: Final = 20
 _OWN: Final = "tokferry_server"
 FIELDS: Final = frozenset(
     {
         *("connection", "state", "reason", "events", "connections", "principal"),
         *("address", "version", "settings", "incident", "seconds", "error", "worker"),
-        *("method", "status", "certificate", "audit"),
+        *("method", "status", "certificate", "audit", "stack"),
     }
 )
 QUIET: Final = ("httpx", "httpcore", "hpack", "h11", "aiohttp", "asyncio")
@@ -84,7 +84,7 @@ def _members(record: logging.LogRecord) -> Iterator[tuple[str, Any]]:
     error = record.exc_info[1] if record.exc_info else None
     if error is not None:
         yield "error", type(error).__name__
-        yield "stack", _frames(error)
+        yield "stack", frames_of(error)
 
 
 def _of_library(record: logging.LogRecord) -> str:
@@ -92,11 +92,6 @@ def _of_library(record: logging.LogRecord) -> str:
     if record.args:
         return str(record.msg)
     return f"at {record.module}.{record.funcName}, line {record.lineno}"
-
-
-def _frames(error: BaseException) -> list[str]:
-    frames = traceback.extract_tb(error.__traceback__)[-_MOST_FRAMES:]
-    return [f"{one.filename}:{one.lineno} {one.name}" for one in frames]
 
 
 def _value(value: Any) -> Any:
