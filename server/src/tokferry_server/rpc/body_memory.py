@@ -51,8 +51,9 @@ class Body:
 class BodyMemory:
     """Lets bodies be read while there is room for them.
 
-    While it is read, a body counts as the largest there may be. ``limit`` is the memory
-    that the process may take, in bytes, if that is known.
+    A body counts as the largest there may be until it is read, but not for long: those
+    who send slowly hold nobody up. ``limit`` is the memory that the process may take,
+    in bytes, if that is known.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class BodyMemory:
         resident: Callable[[], int] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._memory = RequestMemory(most, idle_seconds=READ_SECONDS)
+        self._memory = RequestMemory(most)
         self._limit = limit
         self._resident = resident or resident_bytes
         self._clock = clock

@@ -1,0 +1,112 @@
+"""A server in a process of its own, with one caller who may call."""
+
+import asyncio
+import re
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from made_up import batch, purchase
+from tokferry import AsyncClient
+
+TOKEN = "a-made-up-token-of-a-caller"
+_RESIDENT = re.compile(r"VmRSS:\s+(\d+) kB")
+_SETTINGS = """
+[server]
+listen = "127.0.0.1:0"
+
+[[server.principals]]
+name = "polite"
+tokens = [{ file = "token" }]
+connections = ["*"]
+rights = ["transform", "forward"]
+
+[connections.shop]
+pixel_id = "C4MADEUPPIXEL0000001"
+"""
+
+
+@dataclass
+class Service:
+    """The server under attack."""
+
+    port: int
+    process: asyncio.subprocess.Process
+    waits: list[float] = field(default_factory=list)
+
+    @property
+    def resident(self) -> int:
+        """Give the memory it takes, in bytes."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        found = _RESIDENT.search(status)
+        assert found is not None
+        return int(found[1]) * 1024
+
+    @property
+    def sockets(self) -> int:
+        """Give how many files it has open."""
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
+    def client(self) -> AsyncClient:
+        """Give a client with a token and a connection of its own."""
+        return AsyncClient(f"127.0.0.1:{self.port}", token=TOKEN, timeout=10)
+
+    @asynccontextmanager
+    async def polite_caller(self) -> AsyncIterator[None]:
+        """Let an established caller call meanwhile; none of its calls may fail."""
+        over = asyncio.Event()
+        async with self.client() as client:
+            await honest(client)
+
+            async def call() -> None:
+                while not over.is_set():
+                    began = time.monotonic()
+                    await honest(client)
+                    self.waits.append(time.monotonic() - began)
+                    await asyncio.sleep(0.02)
+
+            calling = asyncio.create_task(call())
+            try:
+                yield
+            finally:
+                over.set()
+                await calling
+
+    async def alive(self) -> None:
+        """See that it runs, and answers a new caller."""
+        assert self.process.returncode is None
+        async with self.client() as client:
+            await honest(client)
+
+
+async def honest(client: AsyncClient) -> None:
+    answer = await client.transform(batch(purchase()), connection="shop")
+    assert len(answer.results) == 1
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Service]:
+    """Give a running server; it must have said nothing but that it drains."""
+    (tmp_path / "token").write_text(TOKEN)
+    (tmp_path / "settings.toml").write_text(_SETTINGS)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", "from tokferry_server.cli import main; main()"),
+        *("serve", "--settings", str(tmp_path / "settings.toml")),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=(tmp_path / "log").open("wb"),
+    )
+    assert process.stdout is not None
+    line = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
+    yield Service(int(line.rpartition(":")[2]), process)
+    process.send_signal(signal.SIGINT)  # without the time that load balancers take
+    await asyncio.wait_for(process.wait(), 60)
+    log = (tmp_path / "log").read_text()
+    assert "Traceback" not in log
+    assert "call failed" not in log, log
+    assert process.returncode == 0
