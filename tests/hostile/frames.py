@@ -38,8 +38,16 @@ def call_headers(method: str, *more: tuple[str, str]) -> list[tuple[str, str]]:
 
 
 def encoded(fields: Fields) -> bytes:
-    """Give a header block that refers to nothing before it."""
-    return bytes(hpack.Encoder().encode([*fields]))
+    """Give a header block that refers to nothing before it.
+
+    Bytes that are not UTF-8 are written as Python's own lone surrogates.
+    """
+    raw = [(_raw(name), _raw(value)) for name, value in fields]
+    return bytes(hpack.Encoder().encode(raw))
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def message(

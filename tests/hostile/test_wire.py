@@ -23,6 +23,7 @@ from tokferry.v1 import (
     StreamOptions,
 )
 
+LONG = [pytest.mark.long, pytest.mark.timeout(600)]
 FORWARDING = "/tokferry.v1.ForwardingService/"
 AUTHORIZED = ("authorization", f"Bearer {TOKEN}")
 FORESEEN = {
@@ -105,7 +106,7 @@ def mutated(body: bytes, chance: random.Random) -> bytes:
     return bytes(found)
 
 
-@pytest.mark.parametrize("count", [200, pytest.param(20_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [200, pytest.param(25_000, marks=LONG)])
 async def test_mutated_requests_end_in_a_foreseen_status(
     service: Service, count: int
 ) -> None:
@@ -130,6 +131,10 @@ OTHERS: dict[str, Callable[[], bytes]] = {
     "an unknown path": lambda: headers(":path", "/tokferry.v1.Nothing/Call"),
     "a path of a kilobyte": lambda: headers(":path", "/" + "x" * 1000),
     "an empty path": lambda: headers(":path", ""),
+    "a path that is not UTF-8": lambda: headers(":path", "/\udcff\udcfe"),
+    "a path that is half UTF-8": lambda: headers(":path", FORWARDING + "\udce2\udc82"),
+    "metadata that is not UTF-8": lambda: headers("x-note", "\udcff"),
+    "an authority that is not UTF-8": lambda: headers(":authority", "\udcff"),
     "GET": lambda: headers(":method", "GET"),
     "no content type": lambda: headers("content-type", None),
     "another content type": lambda: headers("content-type", "text/html"),
@@ -188,6 +193,8 @@ async def test_unusual_calls_end_in_a_foreseen_status(service: Service) -> None:
     assert {name for name, codes in ends.items() if not codes} <= SILENT
     for name, codes in ends.items():
         assert set(codes) <= FORESEEN | OF_GRPC, name
+    unknown = [name for name in ends if "path" in name]
+    assert {*(ends[name][0] for name in unknown)} == {grpc.StatusCode.UNIMPLEMENTED}
     assert ends["two messages"] == ends["an endless deadline"] == [grpc.StatusCode.OK]
     await service.alive()
     assert service.resident - before < 50 * 2**20
@@ -200,7 +207,7 @@ def conversation() -> bytes:
     return frames.opened() + b"".join(frames.call(n, fields, body) for n in (1, 3))
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(5_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [100, pytest.param(5_000, marks=LONG)])
 async def test_garbled_frames_end_in_a_foreseen_status(
     service: Service, count: int
 ) -> None:

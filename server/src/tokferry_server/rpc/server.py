@@ -15,6 +15,7 @@ from tokferry_server.rpc.admission import Admission
 from tokferry_server.rpc.guard import Guard
 from tokferry_server.rpc.health import HasRoom, Health
 from tokferry_server.rpc.limits import MAX_MESSAGE_BYTES
+from tokferry_server.rpc.listener import listener
 from tokferry_server.rpc.service import ForwardingService
 from tokferry_server.telemetry.telemetry import Telemetry
 
@@ -73,12 +74,8 @@ class Server:
         self._draining = draining
         self._credentials = credentials
         self._health = Health((SERVICE,), has_room)
-        self._server = grpc.aio.server(
-            interceptors=[
-                (telemetry or Telemetry()).interceptor(),
-                Guard(draining),
-                admission,
-            ],
+        self._server = listener(
+            [(telemetry or Telemetry()).interceptor(), Guard(draining), admission],
             options=(*OPTIONS, ("grpc.so_reuseport", int(share_port))),
             maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS,
         )
