@@ -1,6 +1,5 @@
 """Values of the mapping table that are not in the batch as such."""
 
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -34,8 +33,10 @@ def _external_identities(scope: Scope) -> Any:
 
 
 def _page_query_ttclid(scope: Scope) -> str | None:
-    for url in _page_urls(scope):
-        if "ttclid=" in url:
+    flags = scope.event.custom_flags
+    flag = flags.get("TikTok.URL") if isinstance(flags, dict) else None
+    for url in (first_of(flag), scope.event.page_url):
+        if isinstance(url, str) and "ttclid=" in url:
             try:
                 query = urlsplit(url).query
             except ValueError:  # a malformed host; the page URL's own rule judges it
@@ -44,14 +45,6 @@ def _page_query_ttclid(scope: Scope) -> str | None:
             if values:
                 return values[0]
     return None
-
-
-def _page_urls(scope: Scope) -> Iterator[str]:
-    flags = scope.event.custom_flags
-    flag = first_of(flags.get("TikTok.URL")) if isinstance(flags, dict) else None
-    for value in (flag, scope.event.page_url):
-        if isinstance(value, str):
-            yield value
 
 
 def _message_id_and_index(scope: Scope) -> str | None:

@@ -23,15 +23,17 @@ class Reads:
 
     def expression(self, path: Path) -> str:
         """Give the code that reads the path: ``None`` when nothing is there."""
-        if not path.steps:
-            return self._call(path)
-        if path.root != "product":
+        if path.parts:
+            return f"({', '.join(self.expression(part) for part in path.parts)})"
+        if path.steps and path.root != "product":
             self._locals[path.root] = [f"{path.root} = scope.{path.root}"]
         if len(path.steps) == 1:
             return f"{path.root}.{path.steps[0]}"
-        kind = kind_at(path)
-        if len(path.steps) > 2 or kind is None:  # noqa: PLR2004  # rare: walked
-            return self._call(path)
+        kind = kind_at(path) if len(path.steps) == 2 else None  # noqa: PLR2004
+        return self._call(path) if kind is None else self._below(path, kind)
+
+    def _below(self, path: Path, kind: Any) -> str:
+        """Give the code that reads a member of a struct, or of a map."""
         outer, inner = path.steps
         place = f"{path.root}_{outer}"
         if kind is not dict:
