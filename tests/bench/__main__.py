@@ -67,12 +67,12 @@ def main() -> None:
 
 def _measured(effort: float) -> tuple[list[table.Group], Timed]:
     _say("the mapping")
-    mapped = mapping.run(_rounds(effort, 15))
+    mapped = mapping.run(_rounds(effort, 11))
     _say("growth")
-    grown = growth.run(_rounds(effort, 15))
+    grown = growth.run(_rounds(effort, 11))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         _say("calls")
-        costs = runner.run(rpc.run(_rounds(effort, 5), 0.3 * effort))
+        costs = runner.run(rpc.run(_rounds(effort, 4), 0.3 * effort))
         workers, transports = (
             runner.run(rpc.run_apart(key, servers, _rounds(effort, 3), 0.7 * effort))
             for key, servers in (
@@ -83,7 +83,7 @@ def _measured(effort: float) -> tuple[list[table.Group], Timed]:
         _say("requests")
         posted = runner.run(posts.run(_rounds(effort, 5), 0.2))
         _say("delivery")
-        delivered = runner.run(delivery.run_all(_rounds(effort, 3), 2.0 * effort))
+        delivered = runner.run(delivery.run_all(_rounds(effort, 3), 1.5 * effort))
         _say("cold start")
         started = runner.run(cold.run(_rounds(effort, 5)))
     groups = [
