@@ -37,7 +37,7 @@ mutants: $(READY) ## change the mapping's code in small ways, and see that tests
 simulate: $(READY) ## play 10,000 stories of the delivery worker in virtual time
 	$(BIN)/python tests/durable/simulate.py --seeds 10000 --processes 2
 
-chaos: $(READY) ## kill the server 150 times and at every failpoint, and prove that nothing is lost
+chaos: $(READY) ## kill the server at random and at every failpoint, and the bulk command; nothing is lost
 	PYTHONPATH=tests $(BIN)/python -m chaos
 	$(BIN)/pytest -m long
 

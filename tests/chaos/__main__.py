@@ -1,4 +1,6 @@
-"""The whole proof: kills at random moments, then at every failpoint, then a flood."""
+"""The whole proof: kills at random moments, of the server and of the bulk command, at
+every failpoint, and a flood.
+"""
 
 import argparse
 import asyncio
@@ -11,6 +13,7 @@ from chaos.failpoint_run import FailpointRun
 from chaos.flood import flood
 from chaos.kill_driver import KillRun, Plan, table
 from chaos.processes import Setup
+from chaos.resume_run import ResumeRun, line
 
 _MIB = 2**20
 
@@ -60,7 +63,27 @@ async def slow(chosen: argparse.Namespace, folder: Path) -> Findings:
     return flooded.findings
 
 
-PARTS = {"kills": kills, "failpoints": failpoints, "slow": slow}
+async def resumed(chosen: argparse.Namespace, folder: Path) -> Findings:
+    """Kill the bulk command ten times and resume it, in each way to forward."""
+    found = Findings()
+    for way in ("sync", "durable"):
+        (folder / way).mkdir(exist_ok=True)
+        setup = Setup(
+            folder=folder / way,
+            seed=chosen.seed,
+            share=0.0,
+            scale=1.0,
+            claim=1000,
+            read_timeout=10.0,
+        )
+        run = ResumeRun(setup, events=chosen.resumed, kills=10, way=way)
+        report = await run.finish()
+        print(line(report), flush=True)
+        found.problems += [f"{way}: {problem}" for problem in report.problems]
+    return found
+
+
+PARTS = {"kills": kills, "failpoints": failpoints, "slow": slow, "resumed": resumed}
 
 
 def main() -> int:
@@ -68,6 +91,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; default all")
     parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument(
+        "--resumed", type=int, default=1_000_000, help="events of the bulk command"
+    )
     parser.add_argument("--kills", type=int, default=150)
     parser.add_argument("--times", type=int, default=25, help="deaths at a failpoint")
     parser.add_argument("--seed", type=int, default=1)
