@@ -13,6 +13,7 @@ from tokferry_server.cli.dlq import dlq
 from tokferry_server.cli.explain import explain
 from tokferry_server.cli.fields import fields
 from tokferry_server.cli.forward import forward
+from tokferry_server.cli.health import health
 from tokferry_server.cli.outbox import outbox
 from tokferry_server.cli.pause import pause, resume
 from tokferry_server.cli.reasons import reasons
@@ -60,6 +61,7 @@ _COMMANDS = (
     serve,
     forward,
     status,
+    health,
     pause,
     resume,
     demo,
