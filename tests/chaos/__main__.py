@@ -57,6 +57,7 @@ async def slow(chosen: argparse.Namespace, folder: Path) -> Findings:
         max_bytes=16 * _MIB,
         full=20.0,
         scale=1.0,
+        fork=False,
     )
     flooded = await flood(setup, streams=16, seconds=60)
     print(f"flood: RSS max {flooded.peak / _MIB:.0f} MiB, {dict(flooded.statuses)}")

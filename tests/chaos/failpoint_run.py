@@ -76,7 +76,7 @@ class FailpointRun(KillRun):
 
     async def _die_in_replay(self) -> None:
         setup = self._setup
-        replay = await Process.start(
+        replay = await Process.fork(
             "replay.py",
             str(setup.outbox),
             CONNECTION,

@@ -171,7 +171,7 @@ class KillRun:
 
 async def look_inside(setup: Setup) -> Kept:
     """Read the outbox of a run while nobody owns it."""
-    reader = await Process.start(
+    reader = await Process.fork(
         "kept.py",
         str(setup.folder),
         CONNECTION,

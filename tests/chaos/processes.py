@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from chaos.forked import Forked
 from chaos.scaled_time import SCALE, START
 
 HERE: Final = Path(__file__).parent
@@ -54,7 +55,8 @@ class Setup:
     ``slow`` is longer than ``read_timeout``, both in seconds; ``scale``: how much
     faster the server's waits pass; ``pace``: requests a second of the sandbox, 0: any;
     ``claim``: the most events of a request; ``full``: the seconds for which a full
-    outbox holds a stream back; ``workers``: how many processes serve.
+    outbox holds a stream back; ``workers``: how many processes serve;
+    ``fork``: whether they are forked from a process that has imported all.
     """
 
     folder: Path
@@ -72,6 +74,7 @@ class Setup:
     notice: float = 0.2
     full: float = 300.0
     workers: int = 1
+    fork: bool = True
     started: float = field(default_factory=time.time)
 
     def environment(self) -> dict[str, str]:
@@ -110,7 +113,7 @@ class Setup:
 class Process:
     """One process, and the most memory it was seen to use, in bytes."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process | Forked) -> None:
         self._process = process
         self.peak = 0
 
@@ -133,6 +136,21 @@ class Process:
                 env=dict(environment),
             )
         return cls(process)
+
+    @classmethod
+    async def fork(
+        cls,
+        script: str,
+        *arguments: str,
+        environment: Mapping[str, str],
+        errors: Path,
+    ) -> "Process":
+        """Do the same, sooner: what it imports is there already."""
+        return cls(
+            await Forked.start(
+                HERE / script, *arguments, environment=environment, errors=errors
+            )
+        )
 
     @property
     def pid(self) -> int:
@@ -197,7 +215,8 @@ async def start_server(
     setup: Setup, port: int, environment: Mapping[str, str] | None = None
 ) -> Process:
     """Start the server; returns at once, ``line`` waits until it is ready."""
-    return await Process.start(
+    start = Process.fork if setup.fork else Process.start
+    return await start(
         "launcher.py",
         "serve",
         "--settings",

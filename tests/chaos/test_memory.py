@@ -24,6 +24,7 @@ async def test_a_fast_caller_of_a_slow_tiktok_is_held_back_then_refused(
         max_bytes=4 * _MIB,
         full=4.0,
         scale=1.0,
+        fork=False,
     )
     flooded = await flood(setup, streams=100, seconds=20)
     assert flooded.findings.problems == []
@@ -35,6 +36,6 @@ async def test_a_fast_caller_of_a_slow_tiktok_is_held_back_then_refused(
 @pytest.mark.gate
 @pytest.mark.timeout(200)
 async def test_streams_that_nobody_reads_cost_little_memory(tmp_path: Path) -> None:
-    setup = Setup(folder=tmp_path, share=0.0, claim=1000, scale=1.0)
+    setup = Setup(folder=tmp_path, share=0.0, claim=1000, scale=1.0, fork=False)
     flooded = await unread(setup, streams=100, seconds=20)
     assert flooded.peak - flooded.before <= 40 * _MIB

@@ -17,7 +17,7 @@ from chaos.worker_kills import WorkerKillRun
 )
 async def test_workers_that_are_killed_lose_nothing(tmp_path: Path) -> None:
     plan = Plan(events=20_000, kills=10, after=(0.5, 1.5), most_seconds=280)
-    setup = Setup(folder=tmp_path, seed=3, workers=2)
+    setup = Setup(folder=tmp_path, seed=3, workers=2, fork=False)
     report = await WorkerKillRun(setup, plan).finish()
     found = report.findings
     assert found.problems == []

@@ -1,0 +1,92 @@
+"""Runs scripts in processes that need not import the world anew, each time it is asked.
+
+``python fork_server.py SOCKET``: each connection to the socket brings one line of JSON,
+and gets back the id of the process, its output and, at last, its exit status. With
+``FAILPOINTS`` in its own environment it leaves to the scripts what has failpoints: they
+are set when it is imported.
+"""
+
+import contextlib
+import json
+import os
+import runpy
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+LATER = "FAILPOINTS"
+
+
+def preload() -> None:
+    """Import what takes long."""
+    import grpc.aio
+    import httpx
+    import opentelemetry.sdk.metrics
+    import opentelemetry.sdk.trace
+    import uvloop
+
+    import tokferry.v1
+    import tokferry_server.mapping.transform
+    import tokferry_server.settings
+
+    del grpc, httpx, opentelemetry, uvloop, tokferry
+    if LATER in os.environ:
+        if "tokferry_server.delivery.failpoints" in sys.modules:
+            raise RuntimeError("the failpoints would be those of this process")
+    else:
+        import tokferry_server.assembly
+        import tokferry_server.cli.serve
+    del tokferry_server
+
+
+def next_task(path: str) -> dict[str, Any]:
+    """Serve until a process comes out of it that has a script to run."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        print("listening", flush=True)
+        while True:
+            connection, _ = listener.accept()
+            if os.fork() == 0:
+                break
+            connection.close()
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+    return watched(connection)
+
+
+def watched(connection: socket.socket) -> dict[str, Any]:
+    """Fork once more: the parent tells how the child ends."""
+    with connection.makefile("rb") as lines:
+        task: dict[str, Any] = json.loads(lines.readline())
+    child = os.fork()
+    if child:
+        connection.sendall(f"{child}\n".encode())
+        _, status = os.waitpid(child, 0)
+        connection.sendall(f"status {os.waitstatus_to_exitcode(status)}\n".encode())
+        os._exit(0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    errors = os.open(task["errors"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.dup2(connection.fileno(), 1)
+    os.dup2(errors, 2)
+    connection.close()
+    return task
+
+
+def main() -> None:
+    """Serve; in a child, run its script as if it had been started alone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    preload()
+    task = next_task(sys.argv[1])
+    os.environ.clear()
+    os.environ.update(task["environment"])
+    sys.argv = [task["script"], *task["arguments"]]
+    runpy.run_path(task["script"], run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()
