@@ -1,9 +1,7 @@
 """Runs scripts in processes that need not import the world anew, each time it is asked.
 
 ``python fork_server.py SOCKET``: each connection to the socket brings one line of JSON,
-and gets back the id of the process, its output and, at last, its exit status. With
-``FAILPOINTS`` in its own environment it leaves to the scripts what has failpoints: they
-are set when it is imported.
+and gets back the id of the process, its output and, at last, its exit status.
 """
 
 import contextlib
@@ -13,33 +11,39 @@ import runpy
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-LATER = "FAILPOINTS"
+Failpoint = Callable[[], None]
 
 
 def preload() -> None:
     """Import what takes long."""
-    import grpc.aio
-    import httpx
-    import opentelemetry.sdk.metrics
-    import opentelemetry.sdk.trace
-    import uvloop
+    from tokferry_server.delivery import failpoints
 
-    import tokferry.v1
-    import tokferry_server.mapping.transform
-    import tokferry_server.settings
+    vars(failpoints)["failpoint"] = late(failpoints.failpoint)
+    import tokferry_server.assembly
+    import tokferry_server.cli.serve
 
-    del grpc, httpx, opentelemetry, uvloop, tokferry
-    if LATER in os.environ:
-        if "tokferry_server.delivery.failpoints" in sys.modules:
-            raise RuntimeError("the failpoints would be those of this process")
-    else:
-        import tokferry_server.assembly
-        import tokferry_server.cli.serve
     del tokferry_server
+
+
+def late(failpoint: Callable[[str], Failpoint]) -> Callable[[str], Failpoint]:
+    """Look into the environment at the first pass, not when a module is imported."""
+
+    def choose(name: str) -> Failpoint:
+        chosen: list[Failpoint] = []
+
+        def point() -> None:
+            if not chosen:
+                chosen.append(failpoint(name))
+            chosen[0]()
+
+        return point
+
+    return choose
 
 
 def next_task(path: str) -> dict[str, Any]:

@@ -16,9 +16,6 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from chaos.fork_server import LATER
-from tokferry_server.delivery.failpoints import VARIABLE
-
 _HERE: Final = Path(__file__).parent
 _STATUS: Final = re.compile(rb"status (-?\d+)\n")
 
@@ -40,9 +37,7 @@ class Forked:
         cls, script: Path, *arguments: str, environment: Mapping[str, str], errors: Path
     ) -> "Forked":
         """Run a script; what it complains of goes to a file."""
-        reader, writer = await asyncio.open_unix_connection(
-            server(later=VARIABLE in environment)
-        )
+        reader, writer = await asyncio.open_unix_connection(server())
         task = {
             "script": str(script),
             "arguments": arguments,
@@ -75,17 +70,13 @@ class Forked:
 
 
 @cache
-def server(*, later: bool) -> str:
-    """Give the socket of a fork server, which ends with this process.
-
-    ``later``: its children import what has failpoints, as these are set by then.
-    """
+def server() -> str:
+    """Give the socket of the fork server, which ends with this process."""
     folder = Path(tempfile.mkdtemp(prefix="forks-"))
     path = str(folder / "socket")
     process = subprocess.Popen(
         [sys.executable, str(_HERE / "fork_server.py"), path],
         stdout=subprocess.PIPE,
-        env={**os.environ, **({LATER: "1"} if later else {})},
     )
 
     def end() -> None:
