@@ -1,5 +1,5 @@
 """The whole proof: kills at random moments, of the server and of the bulk command, at
-every failpoint, and a flood.
+every failpoint, bad answers, and a flood.
 """
 
 import argparse
@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from chaos.calm_run import CalmRun
 from chaos.checker import Findings
 from chaos.failpoint_run import FailpointRun
 from chaos.flood import flood
@@ -16,6 +17,8 @@ from chaos.processes import Setup
 from chaos.resume_run import ResumeRun, line
 
 _MIB = 2**20
+_A_REQUEST = 1000
+_MOST_TIMES = 12
 
 
 async def kills(chosen: argparse.Namespace, folder: Path) -> Findings:
@@ -43,6 +46,23 @@ async def failpoints(chosen: argparse.Namespace, folder: Path) -> Findings:
     print(f"deaths at failpoints: {dict(run.deaths)}")
     print(table(report))
     return report.findings
+
+
+async def first(chosen: argparse.Namespace, folder: Path) -> Findings:
+    """Fail with every event that comes for the first time."""
+    setup = Setup(
+        folder=folder, seed=chosen.seed, first=True, share=0.0, claim=_A_REQUEST
+    )
+    plan = Plan(events=chosen.events // 5, kills=0, chunk=250)
+    report = await CalmRun(setup, plan).finish()
+    print(table(report))
+    found = report.findings
+    print(dict(found.faults.most_common()))
+    if found.dead or len(found.taken) != plan.events:
+        found.problems.append(f"{len(found.taken)} taken, {len(found.dead)} dead")
+    if found.requests > _MOST_TIMES * plan.events / _A_REQUEST:
+        found.problems.append(f"{found.requests} requests for {plan.events} events")
+    return found
 
 
 async def slow(chosen: argparse.Namespace, folder: Path) -> Findings:
@@ -84,7 +104,13 @@ async def resumed(chosen: argparse.Namespace, folder: Path) -> Findings:
     return found
 
 
-PARTS = {"kills": kills, "failpoints": failpoints, "slow": slow, "resumed": resumed}
+PARTS = {
+    "kills": kills,
+    "failpoints": failpoints,
+    "first": first,
+    "slow": slow,
+    "resumed": resumed,
+}
 
 
 def main() -> int:

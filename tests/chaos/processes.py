@@ -56,6 +56,7 @@ class Setup:
     faster the server's waits pass; ``pace``: requests a second of the sandbox, 0: any;
     ``claim``: the most events of a request; ``full``: the seconds for which a full
     outbox holds a stream back; ``workers``: how many processes serve;
+    ``first``: the sandbox fails whatever comes for the first time;
     ``fork``: whether they are forked from a process that has imported all.
     """
 
@@ -67,6 +68,7 @@ class Setup:
     slow: float = 0.8
     pace: float = 0.0
     validate: bool = False
+    first: bool = False
     max_rows: int = 5_000_000
     max_bytes: int = 4 * 2**30
     plant: str = ""
@@ -205,6 +207,7 @@ async def start_sandbox(setup: Setup) -> tuple[Process, str]:
         "sandbox_chaos.py",
         *(str(word) for pair in arguments.items() for word in pair),
         *(["--validate"] if setup.validate else []),
+        *(["--first"] if setup.first else []),
         environment=setup.environment(),
         errors=setup.folder / "sandbox.err",
     )

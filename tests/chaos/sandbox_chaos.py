@@ -52,6 +52,10 @@ WAYS: Final[dict[str, Fault]] = {
 }
 
 
+HEALING: Final = tuple(way for way in WAYS if way not in (REFUSED, UNREAD, "51305"))
+"""Ten ways after which the same events can still be taken."""
+
+
 def seen(one: Sent) -> Seen:
     """Describe one event: its key, its number, and the digest of its bytes."""
     return describe(one.event, one.event_id or "", bytes(one.body))
@@ -68,7 +72,8 @@ class Dice:
     """Draws a fault for each request, in place of a script; logs what is not taken.
 
     ``share`` of the requests fail, each way as often as the others; a late answer
-    comes after ``slow`` seconds.
+    comes after ``slow`` seconds. ``first``: in place of a share, each request fails
+    that brings an event for the first time, in a way that heals.
     """
 
     share: float
@@ -76,7 +81,9 @@ class Dice:
     seed: int
     log: Log
     wall: Callable[[], float]
+    first: bool = False
     drawn: str = CLEAN
+    _known: set[str | None] = field(default_factory=set)
     _chance: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -84,18 +91,16 @@ class Dice:
 
     def next_unread(self) -> Fault | None:
         """Draw for a request that is not read yet."""
-        if self._chance.random() >= self.share / len(WAYS):
+        if self.first or self._chance.random() >= self.share / len(WAYS):
             return None
         self.log.write(Post(self.wall(), UNREAD, taken=False, events=[]))
         return WAYS[UNREAD]
 
     def next(self, sent: Sequence[Sent]) -> Fault | None:
         """Draw for a request that is read."""
-        others = len(WAYS) - 1
-        self.drawn = CLEAN
-        if self._chance.random() >= self.share * others / (len(WAYS) - self.share):
+        self.drawn = self._draw(sent)
+        if self.drawn == CLEAN:
             return None
-        self.drawn = self._chance.choice([way for way in WAYS if way != UNREAD])
         fault = WAYS[self.drawn]
         if self.drawn == LATE:
             return replace(fault, delay=self.slow)
@@ -106,6 +111,17 @@ class Dice:
             events = [seen(one) for one in sent]
             self.log.write(Post(self.wall(), self.drawn, taken=False, events=events))
         return fault
+
+    def _draw(self, sent: Sequence[Sent]) -> str:
+        if self.first:
+            ids = {one.event_id for one in sent}
+            known = ids <= self._known
+            self._known |= ids
+            return CLEAN if known else self._chance.choice(HEALING)
+        others = len(WAYS) - 1
+        if self._chance.random() >= self.share * others / (len(WAYS) - self.share):
+            return CLEAN
+        return self._chance.choice([way for way in WAYS if way != UNREAD])
 
 
 class ChaosSandbox(Sandbox):
@@ -147,6 +163,7 @@ async def run(chosen: argparse.Namespace) -> None:
         seed=chosen.seed,
         log=log,
         wall=ScaledTime.of_run().wall,
+        first=chosen.first,
     )
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -173,6 +190,7 @@ def main() -> None:
     parser.add_argument("--pace", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--validate", action="store_true")
+    parser.add_argument("--first", action="store_true")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run(parser.parse_args()))
 

@@ -12,7 +12,7 @@ from chaos.processes import Setup
 _DRAIN_S = 30.0
 
 
-@pytest.mark.long
+@pytest.mark.gate
 @pytest.mark.timeout(400)
 async def test_twenty_restarts_under_load_lose_nothing(tmp_path: Path) -> None:
     plan = Plan(
