@@ -6,13 +6,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 UV := $(shell sed -n 's/.*"\(uv==[^"]*\)".*/\1/p' pyproject.toml)
-CODE := client/src server/src protos/generate.py server/docs/printer tests
+CODE := client/src client/examples server/src protos/generate.py server/docs/printer tests
 
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_PYTHON_DOWNLOADS := never
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test gate bench mutants simulate chaos fuzz check generate clean
+.PHONY: help demo test polyglot gate bench mutants simulate chaos fuzz check generate clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | \
@@ -22,7 +22,10 @@ demo: $(READY) ## deliver sample events to the sandbox of TikTok and show what b
 	@$(BIN)/tokferry demo
 
 test: $(READY) ## run the tests
-	$(BIN)/pytest -m "not gate and not long"
+	$(BIN)/pytest -m "not gate and not long and not polyglot"
+
+polyglot: $(READY) ## build the examples of each language, and call a server with them
+	$(BIN)/pytest -m polyglot
 
 gate: $(READY) ## run the heavier proofs
 	$(BIN)/pytest -m gate
@@ -52,6 +55,7 @@ check: $(READY) ## check style, types, imports, protos, and that generated files
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	$(BIN)/buf format -d --exit-code
+	$(BIN)/buf breaking protos --against protos/baseline.binpb
 	$(BIN)/python protos/generate.py --check
 	$(BIN)/python server/docs/printer --check
 

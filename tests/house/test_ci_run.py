@@ -76,6 +76,7 @@ def test_a_complete_machine_only_makes(machine: Machine) -> None:
     assert [call for call in machine.calls if not call.startswith("python3 -c")] == [
         "make --no-print-directory check",
         "make --no-print-directory test",
+        "make --no-print-directory polyglot",
         "make --no-print-directory gate",
     ]
 
