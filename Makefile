@@ -12,11 +12,11 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_PYTHON_DOWNLOADS := never
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test polyglot gate bench mutants simulate chaos fuzz check generate clean
+.PHONY: help demo test polyglot polyglot-long gate bench mutants simulate chaos fuzz check generate clean
 
 help: ## print this list
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | \
-		while IFS='|' read -r name text; do printf '%-10s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | \
+		while IFS='|' read -r name text; do printf '%-13s %s\n' "$$name" "$$text"; done
 
 demo: $(READY) ## deliver sample events to the sandbox of TikTok and show what became of each
 	@$(BIN)/tokferry demo
@@ -25,7 +25,10 @@ test: $(READY) ## run the tests
 	$(BIN)/pytest -m "not gate and not long and not polyglot"
 
 polyglot: $(READY) ## build the examples of each language, and call a server with them
-	$(BIN)/pytest -m polyglot
+	$(BIN)/pytest tests/polyglot -m polyglot
+
+polyglot-long: $(READY) ## the same, with 100,000 events a stream
+	POLYGLOT_EVENTS=100000 $(BIN)/pytest tests/polyglot -m polyglot
 
 gate: $(READY) ## run the heavier proofs
 	$(BIN)/pytest -m gate
