@@ -7,6 +7,7 @@ with a value or with the error that its callers expect.
 import json
 import tomllib
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from random import Random
 from typing import Any, Final
 
@@ -153,7 +154,7 @@ def _spoil(random: Random, document: Any) -> None:
         key = pick(random, tuple(keys))
         below = document[key]
         if not isinstance(below, dict | list) or not below or seldom(random):
-            document[key] = pick(random, _ODD)
+            document[key] = deepcopy(pick(random, _ODD))
             return
         document = below
 
