@@ -140,6 +140,18 @@ def _nothing() -> None:
     """There is no telemetry to shut down."""
 
 
+def _collect_less() -> None:
+    """Look for cycles seldom: what is loaded stays, and requests make next to none.
+
+    Looking after every 700 objects, as CPython does, took a tenth of the time.
+    """
+    import gc
+
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
 async def _serve(
     loaded: "Settings", address: str, seat: "Seat", *, reflection: bool, child: bool
 ) -> None:
@@ -171,6 +183,7 @@ async def _serve(
         port = await service.server.start(address)
         host = address.rpartition(":")[0]
         print(f"{READY}{host}:{port}", flush=True)  # noqa: T201
+        _collect_less()
         _log.info("ready", extra={"address": f"{host}:{port}"})
         failed = asyncio.ensure_future(service.failed())
         await asyncio.wait((stop, failed), return_when=asyncio.FIRST_COMPLETED)
