@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -37,6 +38,23 @@ async def test_accepted_events_are_delivered_behind_the_call(start: Any) -> None
     assert response.totals.accepted == 20
     assert response.mode == DeliveryMode.DELIVERY_MODE_DURABLE
     await delivered(running, 20)
+
+
+async def test_with_a_key_accepted_events_are_sealed_on_the_disk(
+    start: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "keys").write_text("5e" * 32)
+    running = await start(outbox={"key_file": "keys"})
+    response = await running.client.forward(
+        batch(*(purchase(n) for n in range(5))), connection="shop", mode="durable"
+    )
+    assert response.totals.accepted == 5
+    stored = b"".join(
+        file.read_bytes() for file in (tmp_path / "state").glob("outbox*")
+    )
+    assert b"sku-1" not in stored
+    assert b"PlaceAnOrder" in stored  # the event's name is no part of its body
+    await delivered(running, 5)
 
 
 async def test_a_resent_event_is_answered_with_the_first_copys_state(

@@ -322,18 +322,6 @@ def test_connections_of_one_developer_app_share_one_rate() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tables", "key"),
-    [
-        ({"outbox": {"key_file": "key"}}, "outbox.key_file"),
-    ],
-)
-def test_what_this_version_cannot_do_is_refused_and_not_passed_over(
-    tables: dict[str, Any], key: str
-) -> None:
-    assert problems_of_file(**tables) == {key: "is not available in this version"}
-
-
-@pytest.mark.parametrize(
     "text", ["", "[connections]\n", '[connection.a]\npixel_id="A"']
 )
 def test_a_file_without_connections_is_refused(text: str, tmp_path: Path) -> None:

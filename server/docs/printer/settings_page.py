@@ -14,7 +14,6 @@ from tables import code, table
 from value_kinds import kind
 
 from tokferry_server.settings import settings_from_mapping
-from tokferry_server.settings.across import NOT_YET
 from tokferry_server.settings.as_toml import as_toml
 from tokferry_server.settings.file_table import File
 from tokferry_server.settings.table import SecretTable, Table
@@ -37,6 +36,10 @@ MEANINGS = {
     ),
     "outbox": "Says where accepted events wait. With this table they outlive a crash.",
     "outbox.path": "Names the file of the outbox.",
+    "outbox.key_file": (
+        "Names a file of keys, 64 hex digits a line: bodies are stored sealed with the "
+        "first, and opened with any. Default: none; they are stored as they are."
+    ),
     "outbox.max_rows": "Holds the most events that may wait in the outbox.",
     "outbox.max_bytes": "Holds the most bytes that waiting events may take.",
     "tiktok": "Says where TikTok is.",
@@ -116,7 +119,6 @@ MESSAGES = {
     "fields": "FieldMapping",
 }
 """Table → the message whose comments describe it."""
-REFUSED = tuple(key.replace("*", "NAME") for key in NOT_YET)
 _DEFAULT = re.compile(r"Default: (.*?)\.(?: |$)")
 
 
@@ -128,10 +130,6 @@ def settings_page() -> str:
         if rows:
             lines += [f"## `{_heading(place)}`", ""]
             lines += table(("key", "type", "default", "meaning"), rows)
-    lines += ["## Not available in this version", ""]
-    lines += ["A file that holds one of these is refused:", ""]
-    refused = zip(REFUSED, NOT_YET.values(), strict=True)
-    lines += [f"- {_refused(key, only)}" for key, only in refused]
     return "\n".join([*lines, ""])
 
 
@@ -141,8 +139,6 @@ def meanings() -> dict[str, str]:
     for place, model in _tables(File, ""):
         for name, field in model.model_fields.items():
             key, shown = f"{place}{name}", f"{place}{field.alias or name}"
-            if key in REFUSED:
-                continue
             if name not in _inner_tables(model):
                 found[shown] = " ".join(_meaning(key))
             elif (said := _said(key)) is not None:
@@ -151,16 +147,15 @@ def meanings() -> dict[str, str]:
 
 
 def _tables(model: type[Table], place: str) -> Iterator[tuple[str, type[Table]]]:
-    """Give each table that is available, outer ones first.
+    """Give each table, outer ones first.
 
     A place ends in ``.``, that of one of several tables in ``.NAME.`` or ``[].``.
     """
     yield place, model
     for name, inner in _inner_tables(model).items():
-        if f"{place}{name}" not in REFUSED:
-            several = {dict: ".NAME", list: "[]"}
-            origin = get_origin(get_type_hints(model)[name])
-            yield from _tables(inner, f"{place}{name}{several.get(origin, '')}.")
+        several = {dict: ".NAME", list: "[]"}
+        origin = get_origin(get_type_hints(model)[name])
+        yield from _tables(inner, f"{place}{name}{several.get(origin, '')}.")
 
 
 def _heading(place: str) -> str:
@@ -184,7 +179,7 @@ def _rows(place: str, model: type[Table]) -> Iterator[tuple[str, ...]]:
     hints = get_type_hints(model, include_extras=True)
     for name, field in model.model_fields.items():
         key = f"{place}{name}"
-        if name not in _inner_tables(model) and key not in REFUSED:
+        if name not in _inner_tables(model):
             default = "required" if field.is_required() else _default(key, field)
             meaning = " ".join(_meaning(key))
             shown = code(field.alias or name)
@@ -236,10 +231,3 @@ def _defaults() -> dict[str, Any]:
     for place, key in (("server", "state_dir"), ("outbox", "path")):
         data[place][key] = Path(data[place][key]).relative_to(Path.cwd()).as_posix()
     return data
-
-
-def _refused(key: str, only: object) -> str:
-    allowed = (
-        "" if only is None or only == [] else f", but for {code(json.dumps(only))}"
-    )
-    return f"{code(key)}{allowed}"

@@ -16,7 +16,9 @@ from tokferry_server.delivery.durable.pauses import PauseFolder
 from tokferry_server.delivery.durable.worker import Worker
 from tokferry_server.delivery.forward import Forwarder
 from tokferry_server.delivery.outbox.interface import InspectableOutbox
+from tokferry_server.delivery.outbox.sealed import sealed
 from tokferry_server.delivery.outbox.sqlite import SqliteOutbox, adopt_all
+from tokferry_server.delivery.outbox.vault import read_vault
 from tokferry_server.delivery.pace import AppPace, PacedPoster, TokenBucket
 from tokferry_server.delivery.poster import Timeouts
 from tokferry_server.delivery.transport import Transport
@@ -201,7 +203,10 @@ async def _durable(
     settings: Settings, outbox_settings: OutboxSettings, lines: _Lines, seat: Seat
 ) -> AsyncIterator[Durable]:
     caps = caps_of(outbox_settings, seat.of)
-    outbox = await SqliteOutbox.open(outbox_settings.path, caps=caps)
+    # The key first: an outbox that cannot be read is not to be opened.
+    vault = outbox_settings.key_file and read_vault(outbox_settings.key_file)
+    engine = await SqliteOutbox.open(outbox_settings.path, caps=caps)
+    outbox = sealed(engine, vault) if vault else engine
     state = settings.server.state_dir
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     pauses = pauses_of(settings)
@@ -215,7 +220,7 @@ async def _durable(
         journal=Journal(seat.file(state / "journal.json")),
     )
     running = asyncio.create_task(worker.run())
-    adopting = asyncio.create_task(_adopt(seat, outbox, worker))
+    adopting = asyncio.create_task(_adopt(seat, engine, worker))
     try:
         yield Durable(outbox, worker, pauses, running)
     finally:

@@ -11,7 +11,9 @@ import typer
 from tokferry_server.cli.paper import complain
 
 if TYPE_CHECKING:
+    from tokferry_server.delivery.outbox.sealed import sealed
     from tokferry_server.delivery.outbox.sqlite import SqliteOutbox
+    from tokferry_server.delivery.outbox.vault import read_vault
     from tokferry_server.rpc.admin import AdminService
     from tokferry_server.settings import Seat, Settings
 
@@ -183,8 +185,9 @@ async def _opened(
     if given is None:
         return None
     try:
+        vault = given.key_file and read_vault(given.key_file)
         outbox = await SqliteOutbox.open(given.path, caps=caps_of(given, seat.of))
     except OutboxError as error:
         raise UnreachableError(f"the service does not answer, and {error}") from None
     stack.push_async_callback(outbox.close)
-    return outbox
+    return sealed(outbox, vault) if vault else outbox

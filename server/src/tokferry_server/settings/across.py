@@ -18,11 +18,6 @@ from tokferry_server.settings.errors import Place
 from tokferry_server.settings.model import EVERY_CONNECTION
 from tokferry_server.settings.problems import Problem, key_path, nearest
 
-NOT_YET: Mapping[str, Any] = {
-    "outbox.key_file": None,
-}
-"""Settings that this version cannot obey, and the one value that each may have."""
-
 Found = Iterator[tuple[Place, Problem]]
 
 
@@ -34,14 +29,12 @@ def check_file(data: Mapping[str, Any], file: str | None) -> Found:
     yield from _check_listen(_table(data, "server"), file)
     yield from _check_principals(data, file)
     yield from _check_rates(_table(data, "connections"), file)
-    yield from _check_not_yet(data, file, ())
     for name, connection in _table(data, "connections").items():
         yield from _check_mappings(connection, file, ("connections", name))
 
 
 def check_connection(data: Mapping[str, Any]) -> Found:
     """Yield what is wrong with one connection given inline."""
-    yield from _check_not_yet(data, None, ("connections", "*"))
     yield from _check_mappings(data, None, ())
 
 
@@ -163,26 +156,6 @@ def _check_mappings(connection: Any, file: str | None, root: Place) -> Found:
                     nearest=nearest(fault.given, allowed) if fault.given else None,
                 ),
             )
-
-
-def _check_not_yet(data: Mapping[str, Any], file: str | None, root: Place) -> Found:
-    for pattern, only in NOT_YET.items():
-        parts = pattern.split(".")
-        if tuple(parts[: len(root)]) != root:
-            continue
-        for place, value in _values(data, parts[len(root) :]):
-            if value != only:
-                yield _found(file, place, "is not available in this version")
-
-
-def _values(data: Any, parts: list[str]) -> Iterator[tuple[Place, Any]]:
-    if not parts:
-        yield (), data
-    elif isinstance(data, dict):
-        for name in data if parts[0] == "*" else (parts[0],):
-            if name in data:
-                for place, value in _values(data[name], parts[1:]):
-                    yield (name, *place), value
 
 
 def _found(file: str | None, place: Place, text: str) -> tuple[Place, Problem]:

@@ -13,7 +13,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from tokferry_server.settings.across import NOT_YET
 from tokferry_server.settings.as_toml import as_toml
 from tokferry_server.settings.file_table import File
 from tokferry_server.settings.read import settings_from_mapping
@@ -38,7 +37,6 @@ def settings_schema() -> Schema:
         _add(tables[name]["properties"][key], more)
     for name, more in RULES.items():
         _add(tables[name], more)
-    _leave_out_what_is_not_yet(tables)
     tables = {name: _with_shared_kinds(table) for name, table in tables.items()}
     for place, node in _keys(tables, _ROOT, ""):
         _describe(place, node)
@@ -60,20 +58,6 @@ def _add(node: Schema, more: Mapping[str, Any]) -> None:
         node.setdefault("allOf", []).append(more)
     else:
         node.update(more)
-
-
-def _leave_out_what_is_not_yet(tables: Mapping[str, Schema]) -> None:
-    """Leave out what this version refuses, but for the value it takes."""
-    for pattern, only in NOT_YET.items():
-        *places, last = pattern.split(".")
-        node = tables[_ROOT]
-        for part in places:
-            inner = node["additionalProperties"] if part == "*" else None
-            node = _target(inner or node["properties"][part], tables)
-        if only is None:
-            del node["properties"][last]
-        else:
-            node["properties"][last] = {"const": only}
 
 
 def _with_shared_kinds(node: Any) -> Any:
