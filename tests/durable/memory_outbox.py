@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from tokferry_server.delivery.outbox.doubt import in_doubt_too_long
 from tokferry_server.delivery.outbox.interface import (
@@ -80,7 +82,7 @@ class MemoryOutbox:
                 changed=body != row.body,
             )
         id_, self.next_id = self.next_id, self.next_id + 1
-        fields = {name: getattr(row, name) for name in NewRow.__slots__}
+        fields = {name: getattr(row, name) for name in NewRow.__struct_fields__}
         self.pending[id_] = Row(id=id_, created=now, next_at=now, **fields)
         self.known[key] = (id_, row.body, steady + KNOWN_KEY_SECONDS)
         return Put(id=id_, state=State.PENDING)
@@ -236,4 +238,4 @@ class MemoryOutbox:
         """Nothing is open."""
 
 
-_ROW = (*NewRow.__slots__, *Row.__slots__)
+_ROW = Row.__struct_fields__

@@ -1,9 +1,9 @@
 """How long events are tried: seven days, 47 hours, and max_event_age."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from durable.bench import OK, START, Bench, virtually
 from tokferry_server.delivery.durable import Clock, Journal
@@ -19,7 +19,7 @@ DENIED = Answer(http_status=401, code=40105)
 def _age(bench: Bench, **fields: float) -> None:
     """Make the only row look so many seconds old."""
     changes = {name: bench.wall() - age for name, age in fields.items()}
-    bench.outbox.pending[1] = replace(bench.row(), **changes)  # type: ignore[arg-type]
+    bench.outbox.pending[1] = replace(bench.row(), **changes)
 
 
 @pytest.mark.parametrize(("age", "sent"), [(47 * HOUR - 1, 1), (47 * HOUR, 0)])

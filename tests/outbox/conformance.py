@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Protocol
 
 import pytest
+from msgspec.structs import replace
 
 from outbox.made import APP, HOUR, START, WEB, Clock, row, rows
 from tokferry_server.delivery.outbox.interface import (

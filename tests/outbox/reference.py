@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from tokferry_server.delivery.outbox.doubt import in_doubt_too_long
 from tokferry_server.delivery.outbox.interface import (
@@ -95,7 +97,7 @@ class ReferenceOutbox:
                 continue
             number = self.next_id
             self.next_id += 1
-            values = {part.name: getattr(row, part.name) for part in fields(NewRow)}
+            values = {name: getattr(row, name) for name in NewRow.__struct_fields__}
             now = self.clock()
             self.last = max(self.last, now)
             self.pending[number] = Row(id=number, created=now, next_at=now, **values)
@@ -202,7 +204,7 @@ class ReferenceOutbox:
         self.claimed.difference_update(chosen)
 
     def _bury(self, row: Row, death: Death, now: float) -> DeadRow:
-        values = {part.name: getattr(row, part.name) for part in fields(Row)}
+        values = {name: getattr(row, name) for name in Row.__struct_fields__}
         if row.first_ambiguous_at is None:
             values["first_ambiguous_at"] = death.first_ambiguous_at
         if death.attempts is not None:
@@ -272,7 +274,7 @@ class ReferenceOutbox:
         return late or (first is not None and first[0] != row.id)
 
     def _revive(self, row: DeadRow, now: float, *, certain: bool) -> None:
-        values = {part.name: getattr(row, part.name) for part in fields(Row)}
+        values = {name: getattr(row, name) for name in Row.__struct_fields__}
         if certain:
             values["first_ambiguous_at"] = None
         values["next_at"] = max(now, row.created)

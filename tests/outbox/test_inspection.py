@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from outbox.made import HOUR, START, Clock, row, rows
 from tokferry_server.delivery.outbox.interface import (

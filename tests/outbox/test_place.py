@@ -7,10 +7,10 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from outbox.made import START, Clock, row, rows
 from tokferry_server.delivery.outbox.interface import (

@@ -14,9 +14,9 @@ import pytest
 
 from outbox.made import Clock, row
 from tokferry_server.delivery.outbox.sqlite import SqliteOutbox
-from tokferry_server.delivery.outbox.sqlite.schema import connect
+from tokferry_server.delivery.outbox.sqlite.schema import PAGE_BYTES, connect
 
-FRAME = 4096 + 24
+FRAME = PAGE_BYTES + 24
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 

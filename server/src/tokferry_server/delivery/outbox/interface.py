@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
+import msgspec
+
 from tokferry_server.tiktok.wire import Route
 
 KNOWN_KEY_SECONDS = 48 * 3600.0
@@ -36,8 +38,7 @@ class State(StrEnum):
     DEAD = "dead"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Position:
+class Position(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Whose event it is: the caller's label, the chunk, and the event's indexes."""
 
     label: str = ""
@@ -46,8 +47,7 @@ class Position:
     event: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewRow:
+class NewRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One TikTok event to be stored; its bytes and its id never change again.
 
     ``body`` is the encoded event. No token is ever part of a row. ``trace`` says which
@@ -64,8 +64,7 @@ class NewRow:
     trace: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row(NewRow):
+class Row(NewRow, frozen=True, kw_only=True, gc=False):
     """One stored event. ``first_ambiguous_at``: since when it may have been taken."""
 
     id: int
@@ -77,8 +76,7 @@ class Row(NewRow):
     last_code: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Put:
+class Put(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one row that was put.
 
     For a key (source id, event, event id) that is known within 48 hours, ``id`` and
@@ -127,8 +125,7 @@ class Death:
     http_status: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeadRow(Row):
+class DeadRow(Row, frozen=True, kw_only=True, gc=False):
     """One dead letter. ``ambiguous``: TikTok may have taken it after all."""
 
     died: float

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from tokferry_server.delivery.failpoints import failpoint
+from tokferry_server.delivery.outbox.sqlite.schema import PAGE_BYTES
 from tokferry_server.delivery.outbox.sqlite.space import size_of
 
 PAGES: Final = 4_000
-_FRAME_BYTES: Final = 4_096 + 24
+_FRAME_BYTES: Final = PAGE_BYTES + 24
 _MOST: Final = 1_000_000
 
 

@@ -103,6 +103,8 @@ class Commits:
         try:
             return self._do(task)
         except Exception as error:  # noqa: BLE001 - judged below
+            if self._store.tolerates(error):
+                return self.read(task)
             if is_disk(error):
                 raise self.give_up(error) from None
             return Outcome(task, error=error)

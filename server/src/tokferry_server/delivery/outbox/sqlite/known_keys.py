@@ -12,8 +12,7 @@ from typing import Final
 from tokferry_server.delivery.outbox.sqlite.rows import KEY_BYTES, insert
 
 COLLECT: Final = 65_536
-SLICE: Final = 4_096
-_SWEEP_EVERY: Final = 8
+SLICE: Final = 1_024
 _LOOK_UP: Final = 500
 
 _SWEEP: Final = """
@@ -22,6 +21,7 @@ AND id < (SELECT coalesce(min(id), (SELECT next_id FROM meta)) FROM delivered)
 AND NOT EXISTS (SELECT 1 FROM pending WHERE pending.id = known.id)
 AND NOT EXISTS (SELECT 1 FROM dead WHERE dead.id = known.id)
 """
+_SWEEP_END: Final = "SELECT key FROM known WHERE key > ? ORDER BY key LIMIT 1 OFFSET ?"
 _READ_BACK: Final = f"""
 SELECT id, substr(mark, 1, {KEY_BYTES}) FROM pending WHERE id > ?1
 UNION ALL SELECT id, substr(mark, 1, {KEY_BYTES}) FROM dead WHERE id > ?1
@@ -39,7 +39,7 @@ class KnownKeys:
         self._old: dict[bytes, int] = {}
         self._order: list[bytes] = []
         self._written = 0
-        self._round = _SWEEP_EVERY - 1
+        self._swept = b""
         flushed = connection.execute("SELECT flushed_id FROM meta").fetchone()[0]
         for number, key in connection.execute(_READ_BACK, (flushed,)):
             self._new[key] = number
@@ -69,7 +69,6 @@ class KnownKeys:
         if not self._order and len(self._new) >= COLLECT:
             self._old, self._new = self._new, {}
             self._order = sorted(self._old)
-            self._round += 1
 
     def write(self, keys: dict[bytes, int]) -> None:
         """Write keys at once, in the caller's transaction; for a few only."""
@@ -79,25 +78,36 @@ class KnownKeys:
             if key in self._old:
                 self._old[key] = number
 
-    def write_some(self) -> int:
+    def write_some(self, rows: int) -> int:
         """Write a slice of the older keys, if any; part of the caller's transaction.
 
-        Gives what ``wrote`` is to be told when the transaction is committed.
+        It is somewhat more than the ``rows`` of that one, so that none pile up. Gives
+        what ``wrote`` is to be told when the transaction is committed.
         """
         if not self._order:
             return 0
-        first, end = self._written, self._written + SLICE
+        first = self._written
+        end = first + max(SLICE, rows + rows // 4)
         keys = self._order[first:end]
-        rows = [(key, self._old[key]) for key in keys]
-        insert(self._db, "known (key, id)", 2, rows)
-        last = end >= len(self._order)
-        if self._round % _SWEEP_EVERY == 0:
-            low = self._order[first - 1] if first else b""
-            self._db.execute(_SWEEP, (low, b"\xff" * KEY_BYTES if last else keys[-1]))
-        if last:
+        old = [(key, self._old[key]) for key in keys]
+        insert(self._db, "known (key, id)", 2, old)
+        self._sweep(2 * len(keys))
+        if end >= len(self._order):
             highest = max(self._old.values())
             self._db.execute("UPDATE meta SET flushed_id = ?", (highest,))
         return len(keys)
+
+    def _sweep(self, number: int) -> None:
+        """Delete those of the next ``number`` keys whose row is gone, round and round.
+
+        So the table never grows much beyond twice the keys that count, and no commit
+        takes longer than others.
+        """
+        low = self._swept
+        found = self._db.execute(_SWEEP_END, (low, number - 1)).fetchone()
+        end = found[0] if found else b"\xff" * KEY_BYTES
+        self._db.execute(_SWEEP, (low, end))
+        self._swept = end if found else b""
 
     def wrote(self, number: int) -> None:
         """Note that a slice is committed."""

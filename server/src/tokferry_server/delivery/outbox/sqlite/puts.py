@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tokferry_server.delivery.outbox.interface import (
     KNOWN_KEY_SECONDS,
@@ -34,8 +34,7 @@ WHERE id IN (SELECT value FROM json_each(?1))
 """
 
 
-@dataclass(frozen=True, slots=True)
-class First:
+class First(NamedTuple):
     """The first copy of a key."""
 
     id: int
@@ -67,7 +66,7 @@ def put_all(
             results.append(error)
     if accepted.values:
         insert_pending(store.db, accepted.values)
-        written = store.keys.write_some()
+        written = store.keys.write_some(len(accepted.values))
         store.afterwards.append(lambda: _remember(store, accepted, written))
     return results
 

@@ -5,13 +5,13 @@ One connection writes and checkpoints, and it keeps the file to itself: with two
 """
 
 import sqlite3
-from functools import partial
 from pathlib import Path
 from typing import Final
 
 from tokferry_server.delivery.outbox.interface import OutboxError
 
 VERSION: Final = 1
+PAGE_BYTES: Final = 4_096
 
 _OLDEST_SQLITE: Final = (3, 35, 0)
 
@@ -124,10 +124,10 @@ def connect(path: Path) -> sqlite3.Connection:
         )
     new = path.stat().st_size == 0
     connection = sqlite3.connect(path, isolation_level=None, timeout=0)
-    connection.text_factory = partial(str, encoding="utf-8", errors="replace")
     try:
         if new:  # on a full disk, free pages can then be given back
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").fetchall()
         _prepare(connection, path)

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from tokferry_server.delivery.outbox.interface import OutboxFullError
+from tokferry_server.delivery.outbox.sqlite.schema import PAGE_BYTES
 
 _LOG_SHARE: Final = 4
-_PAGE_BYTES: Final = 4_096
-_PROBE_BYTES: Final = 16 * _PAGE_BYTES
+_PROBE_BYTES: Final = 16 * PAGE_BYTES
 MOST_BALLAST: Final = 64 * 2**20
 _BALLAST_SHARE: Final = 8
 _MARGIN_SHARE: Final = 8
@@ -34,7 +34,7 @@ class Space:
     @property
     def log_pages(self) -> int:
         """How long the log may be, for the ballast to hold all that is in it."""
-        return max(1, self._wanted // _LOG_SHARE // _PAGE_BYTES)
+        return max(1, self._wanted // _LOG_SHARE // PAGE_BYTES)
 
     def check(self, size: int, reusable: int) -> None:
         """Refuse ``size`` bytes more when others would get too little of the disk.

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -11,11 +12,10 @@ from tokferry_server.delivery.outbox.sqlite.claims import Claims
 from tokferry_server.delivery.outbox.sqlite.counts import count
 from tokferry_server.delivery.outbox.sqlite.known_keys import KnownKeys
 from tokferry_server.delivery.outbox.sqlite.names import Names
-from tokferry_server.delivery.outbox.sqlite.schema import connect
+from tokferry_server.delivery.outbox.sqlite.schema import PAGE_BYTES, connect
 from tokferry_server.delivery.outbox.sqlite.sending import Sending
 from tokferry_server.delivery.outbox.sqlite.space import Space
 
-_PAGE_BYTES: Final = 4096
 _TIME_EVERY_S: Final = 60.0
 
 Clock = Callable[[], float]
@@ -70,7 +70,17 @@ class Store:
     def reusable(self) -> int:
         """Give the bytes inside the file that nothing uses."""
         (pages,) = self.db.execute("PRAGMA freelist_count").fetchone()
-        return int(pages) * _PAGE_BYTES
+        return int(pages) * PAGE_BYTES
+
+    def tolerates(self, error: Exception) -> bool:
+        """Tell whether to read on: a text is none any more, and from now on may be so.
+
+        What is sent is checked anyway.
+        """
+        first = self.db.text_factory is str and "Could not decode" in str(error)
+        if first:
+            self.db.text_factory = partial(str, encoding="utf-8", errors="replace")
+        return first
 
     def committed(self) -> None:
         """Keep what the transaction changed in memory too."""
