@@ -26,7 +26,14 @@ class Language:
     needs: Mapping[str, str] = field(default_factory=dict)
 
 
-LANGUAGES: Final = (Language(name="python", run=(".venv/bin/python", "example.py")),)
+LANGUAGES: Final = (
+    Language(name="python", run=(".venv/bin/python", "example.py")),
+    Language(
+        name="go",
+        run=("./tokferry-example",),
+        needs={"go": "the archive of Go 1.26 at https://go.dev/dl, below /usr/local"},
+    ),
+)
 
 
 def environment(**variables: str) -> dict[str, str]:
