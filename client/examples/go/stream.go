@@ -94,22 +94,42 @@ func (b *bulk) once(ctx context.Context) error {
 			// Answers keep their meaning, whatever a later server's settings say.
 			b.options.Mode = response.Opened.GetMode()
 			window = newWindow(response.Opened)
+			go send(ctx, stream, window.requests)
 		case *tokferryv1.ForwardStreamResponse_Chunk:
 			watch.Reset(patience)
 			b.take(response.Chunk, window)
 		case *tokferryv1.ForwardStreamResponse_Draining:
 			window.closed = true // the rest goes to the next stream
 		}
-		if err := b.fill(stream, window); err != nil {
+		if err := b.fill(window); err != nil {
 			return err
 		}
 	}
 }
 
+// send is what may wait for the server. Were it done where answers are received, both
+// sides could come to wait for one another.
+func send(
+	ctx context.Context,
+	stream tokferryv1.ForwardingService_ForwardStreamClient,
+	requests <-chan *tokferryv1.ForwardStreamRequest,
+) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case request, more := <-requests:
+			if !more {
+				_ = stream.CloseSend()
+				return
+			}
+			_ = stream.Send(request)
+		}
+	}
+}
+
 // fill sends what the window has room for, first what was sent before.
-func (b *bulk) fill(
-	stream tokferryv1.ForwardingService_ForwardStreamClient, window *window,
-) error {
+func (b *bulk) fill(window *window) error {
 	for !window.closed && window.hasRoom() {
 		if window.next == len(b.flight) && !b.ended {
 			if err := b.read(); err != nil {
@@ -119,14 +139,11 @@ func (b *bulk) fill(
 		if window.next == len(b.flight) {
 			if len(b.flight) == 0 {
 				window.closed = true
-				return stream.CloseSend()
+				close(window.requests)
 			}
 			return nil
 		}
-		chunk := b.flight[window.next].chunk
-		window.add(chunk)
-		request := &tokferryv1.ForwardStreamRequest_Chunk{Chunk: chunk}
-		_ = stream.Send(&tokferryv1.ForwardStreamRequest{Request: request})
+		window.add(b.flight[window.next].chunk)
 	}
 	return nil
 }
@@ -176,14 +193,21 @@ func isBreak(err error) bool {
 }
 
 // window is what one stream may have without an answer; next is the first chunk of
-// the flight that it has not sent.
+// the flight that it has not sent. requests has room for all of it, so adding to it
+// never waits.
 type window struct {
 	chunks, next, bytes, mostBytes int
 	closed                         bool
+	requests                       chan *tokferryv1.ForwardStreamRequest
 }
 
 func newWindow(opened *tokferryv1.StreamOpened) *window {
-	return &window{chunks: int(opened.GetWindowChunks()), mostBytes: int(opened.GetWindowBytes())}
+	chunks := int(opened.GetWindowChunks())
+	return &window{
+		chunks:    chunks,
+		mostBytes: int(opened.GetWindowBytes()),
+		requests:  make(chan *tokferryv1.ForwardStreamRequest, chunks),
+	}
 }
 
 func (w *window) hasRoom() bool {
@@ -193,6 +217,8 @@ func (w *window) hasRoom() bool {
 func (w *window) add(chunk *tokferryv1.Chunk) {
 	w.next++
 	w.bytes += proto.Size(chunk)
+	request := &tokferryv1.ForwardStreamRequest_Chunk{Chunk: chunk}
+	w.requests <- &tokferryv1.ForwardStreamRequest{Request: request}
 }
 
 func (w *window) remove(chunk *tokferryv1.Chunk) {
