@@ -67,12 +67,14 @@ def _traces(exporter: str | None) -> list[Callable[[], None]]:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
 
+    from tokferry_server.telemetry.lean import LeanProvider
+
     if exporter == "console":
         sink = AllowListExporter(ConsoleSpanExporter(), SPAN_ATTRIBUTES)
     else:
         sink = _imported("tokferry_server.telemetry.otlp").span_exporter()
-    provider = TracerProvider(resource=_resource())
-    provider.add_span_processor(BatchSpanProcessor(sink))
+    settings = TracerProvider(resource=_resource(), shutdown_on_exit=False)
+    provider = LeanProvider(settings, BatchSpanProcessor(sink))
     trace.set_tracer_provider(provider)
     return [provider.shutdown]
 

@@ -1,0 +1,117 @@
+"""Our own spans are what the SDK's would be, without what they must not hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, Sampler
+from opentelemetry.trace import Link, SpanKind, Status, StatusCode
+
+from tokferry_server.telemetry.allow_list import AllowListExporter
+from tokferry_server.telemetry.lean import LeanProvider
+from tokferry_server.telemetry.otlp import _LeanExporter
+
+
+def providers(
+    sampler: Sampler | None = None,
+) -> list[tuple[trace.TracerProvider, InMemorySpanExporter]]:
+    """Give the SDK's provider and ours, with what they export."""
+    made: list[tuple[trace.TracerProvider, InMemorySpanExporter]] = []
+    for lean in (False, True):
+        exporter = InMemorySpanExporter()
+        processor = SimpleSpanProcessor(exporter)
+        provider = TracerProvider(sampler, resource=Resource({"service.name": "s"}))
+        if lean:
+            made.append((LeanProvider(provider, processor), exporter))
+        else:
+            provider.add_span_processor(processor)
+            made.append((provider, exporter))
+    return made
+
+
+def story(provider: trace.TracerProvider) -> None:
+    """Make a call with a failed request below it."""
+    tracer = provider.get_tracer("test")
+    far = trace.SpanContext(1, 2, is_remote=True, trace_flags=trace.TraceFlags(1))
+    with tracer.start_as_current_span("call", kind=SpanKind.SERVER) as call:
+        call.set_attribute("a", "text")
+        links = [Link(far)]
+        post = tracer.start_span("POST", attributes={"port": 443}, links=links)
+        post.set_attributes({"code": 7, "port": 80})
+        post.set_status(Status(StatusCode.ERROR))
+        post.end()
+        post.end()
+
+
+def shown(span: ReadableSpan, root: ReadableSpan) -> Any:
+    return {
+        "name": span.name,
+        "kind": span.kind,
+        "attributes": dict(span.attributes or {}),
+        "links": [link.context for link in span.links],
+        "status": span.status.status_code,
+        "scope": span.instrumentation_scope and span.instrumentation_scope.name,
+        "resource": dict(span.resource.attributes),
+        "in the trace": span.context.trace_id == root.context.trace_id,
+        "parent": span.parent == root.context,
+    }
+
+
+def test_they_are_what_the_sdks_spans_are() -> None:
+    told = []
+    for provider, exporter in providers():
+        story(provider)
+        spans = exporter.get_finished_spans()
+        told.append([shown(span, spans[-1]) for span in spans])
+        for span in spans:
+            assert span.start_time is not None
+            assert span.end_time is not None
+            assert span.start_time <= span.end_time
+    assert told[0] == told[1]
+    assert [one["name"] for one in told[1]] == ["POST", "call"]
+
+
+def test_the_sampler_decides() -> None:
+    for provider, exporter in providers(ParentBased(ALWAYS_OFF)):
+        story(provider)
+        assert exporter.get_finished_spans() == ()
+        sampled = trace.NonRecordingSpan(
+            trace.SpanContext(1, 2, is_remote=True, trace_flags=trace.TraceFlags(1))
+        )
+        context = trace.set_span_in_context(sampled, Context())
+        provider.get_tracer("test").start_span("call", context).end()
+        [span] = exporter.get_finished_spans()
+        assert span.context.trace_id == 1
+
+
+def test_exceptions_and_events_are_not_kept() -> None:
+    [_, (provider, exporter)] = providers()
+    tracer = provider.get_tracer("test")
+    span = tracer.start_span("call")
+    span.record_exception(ValueError("jo@example.com"))
+    span.add_event("jo@example.com")
+    span.end()
+    assert "example.com" not in exporter.get_finished_spans()[0].to_json()
+
+
+def test_nothing_but_what_is_allowed_is_exported() -> None:
+    [(provider, exporter), _] = providers()
+    with provider.get_tracer("test").start_as_current_span("call") as span:
+        span.set_attribute("enduser.id", "jo@example.com")
+        span.set_attribute("rpc.method", "m")
+        span.add_event("jo@example.com")
+    spans = exporter.get_finished_spans()
+    encoded = _LeanExporter(insecure=True)._translate_data(spans)
+    assert b"example.com" not in encoded.SerializeToString()
+    assert b"rpc.method" in encoded.SerializeToString()
+    kept = InMemorySpanExporter()
+    AllowListExporter(kept, {"rpc.method"}).export(spans)
+    [cleaned] = kept.get_finished_spans()
+    assert dict(cleaned.attributes or {}) == {"rpc.method": "m"}
+    assert "example.com" not in cleaned.to_json()
