@@ -1,7 +1,8 @@
 """What tracing costs: CPU of the server per call without, at 1 % and at 100 %.
 
-Run `.venv/bin/python tests/bench/bench_tracing.py`. Three servers take turns in one
-run; spans go by OTLP to a receiver in this process, requests to a sandbox in it.
+Run `.venv/bin/python tests/bench/bench_tracing.py`. Nine servers take turns in one run,
+three of each kind, since two of one kind may differ by 8 %. Spans go by OTLP to a
+receiver in this process, requests to a sandbox in it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from telemetry.receiver import Receiver, receiving
 from tokferry import AsyncClient
 from tokferry_server.sandbox.server import Sandbox
 
-ROUNDS = 60
+COPIES = 3
+ROUNDS = 25
 WARMING = 3
 CALLS = 100
 EXPORTED_S = 6.0
@@ -73,54 +75,57 @@ async def cost(service: Served, client: AsyncClient, send: Send) -> float:
     return (cpu_seconds(service.process.pid) - before) / CALLS * 1e6
 
 
+Running = tuple[str, Served, AsyncClient]
+
+
 async def main() -> None:
     async with AsyncExitStack() as stack:
         receiver = stack.enter_context(receiving())
         sandbox = await stack.enter_async_context(Sandbox(token=TOKEN))
-        servers = {}
-        for name, share in SHARES.items():
+        servers: list[Running] = []
+        for name in [*SHARES] * COPIES:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             (folder / "token").write_text(TOKEN)
             file = settings_file(folder, sandbox.url, outbox=False)
             service = await stack.enter_async_context(
-                served(file, environment(receiver, share))
+                served(file, environment(receiver, SHARES[name]))
             )
             client = await stack.enter_async_context(AsyncClient(service.target))
-            servers[name] = (service, client)
+            servers.append((name, service, client))
         for send in (transform, forward):
             await measure(send, servers)
         print(f"spans received: {len(receiver.spans())}")
 
 
-async def measure(send: Send, servers: dict[str, tuple[Served, AsyncClient]]) -> None:
+async def measure(send: Send, servers: list[Running]) -> None:
     """Print medians of rounds, and totals, which hold what was exported in between."""
-    found: dict[str, list[float]] = {name: [] for name in servers}
-    before: dict[str, float] = {}
+    rounds: dict[str, list[float]] = {name: [] for name in SHARES}
+    before = [0.0] * len(servers)
     for turn in range(ROUNDS + WARMING):
         if turn == WARMING:
             before = totals(servers)
-        names = random.sample(sorted(servers), len(servers))
-        costs = {name: await cost(*servers[name], send) for name in names}
-        if turn >= WARMING:
-            for name, microseconds in costs.items():
-                found[name].append(microseconds)
+        for name, service, client in random.sample(servers, len(servers)):
+            microseconds = await cost(service, client, send)
+            if turn >= WARMING:
+                rounds[name].append(microseconds)
     await asyncio.sleep(EXPORTED_S)
-    after = totals(servers)
-    whole = {name: (after[name] - before[name]) / ROUNDS / CALLS for name in servers}
-    for name, values in found.items():
-        pairs = zip(values, found["none"], strict=True)
-        ratio = statistics.median(value / base for value, base in pairs) - 1
+    used = [
+        (after - start) / ROUNDS / CALLS * 1e6
+        for after, start in zip(totals(servers), before, strict=True)
+    ]
+    medians = {name: statistics.median(values) for name, values in rounds.items()}
+    for name, median in medians.items():
+        copies = used[list(SHARES).index(name) :: len(SHARES)]
+        whole = statistics.mean(copies) / statistics.mean(used[:: len(SHARES)]) - 1
         print(
-            f"{send.__name__:>10} {name:>6}: median {statistics.median(values):5.0f} µs"
-            f" a call, {ratio:+6.1%}; in all {whole[name] * 1e6:5.0f} µs,"
-            f" {whole[name] / whole['none'] - 1:+6.1%}"
+            f"{send.__name__:>10} {name:>6}: {median:5.0f} µs a call,"
+            f" {median / medians['none'] - 1:+6.1%}; in all"
+            f" {' '.join(f'{one:.0f}' for one in copies)} µs, {whole:+6.1%}"
         )
 
 
-def totals(servers: dict[str, tuple[Served, AsyncClient]]) -> dict[str, float]:
-    return {
-        name: cpu_seconds(service.process.pid) for name, (service, _) in servers.items()
-    }
+def totals(servers: list[Running]) -> list[float]:
+    return [cpu_seconds(service.process.pid) for _, service, _ in servers]
 
 
 if __name__ == "__main__":
