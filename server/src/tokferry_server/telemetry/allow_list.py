@@ -30,8 +30,6 @@ class AllowListExporter(SpanExporter):
 
     def _cleaned(self, span: ReadableSpan) -> ReadableSpan:
         given = span.attributes or {}
-        if given.keys() <= self._allowed and not span.events:
-            return span
         return ReadableSpan(
             name=span.name,
             context=span.context,

@@ -7,7 +7,7 @@ service never have is left out: events, limits, and checks of what attributes ma
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -67,24 +67,29 @@ class _Tracer(trace.Tracer):
         record_exception: bool = True,  # noqa: ARG002
         set_status_on_exception: bool = True,  # noqa: ARG002
     ) -> trace.Span:
-        parent = trace.get_current_span(context).get_span_context()
+        above = trace.get_current_span(context)
+        parent = above.get_span_context()
         known = parent.is_valid
         trace_id = parent.trace_id if known else self._ids.generate_trace_id()
-        found = self._sampler.should_sample(
-            context, trace_id, name, kind, attributes, links
-        )
-        sampled = found.decision is Decision.RECORD_AND_SAMPLE
+        # What is above has been chosen, and the whole trace with it.
+        sampled, state = type(above) is LeanSpan, parent.trace_state
+        if not sampled:
+            found = self._sampler.should_sample(
+                context, trace_id, name, kind, attributes, links
+            )
+            sampled = found.decision is Decision.RECORD_AND_SAMPLE
+            state = found.trace_state or state
         own = SpanContext(
             trace_id,
             self._ids.generate_span_id(),
             is_remote=False,
             trace_flags=_SAMPLED if sampled else _NOT_SAMPLED,
-            trace_state=found.trace_state,
+            trace_state=state,
         )
         if not sampled:
             return trace.NonRecordingSpan(own)
         started = time.time_ns() if start_time is None else start_time
-        span = _Span(self, name, own, parent if known else None, kind, started)
+        span = LeanSpan(self, name, own, parent if known else None, kind, started)
         span.links = links or ()
         if attributes:
             span.attributes.update(attributes)
@@ -104,7 +109,14 @@ class _Tracer(trace.Tracer):
             yield span
 
 
-class _Span(trace.Span):
+class LeanSpan(trace.Span):
+    """A span, and, once it has ended, what a processor and an exporter read of it."""
+
+    __slots__ = (
+        *("attributes", "context", "end_time", "instrumentation_scope", "kind"),
+        *("links", "name", "parent", "resource", "start_time", "status", "_processor"),
+    )
+
     def __init__(  # noqa: PLR0913, PLR0917  what a span is
         self,
         tracer: _Tracer,
@@ -116,32 +128,40 @@ class _Span(trace.Span):
     ) -> None:
         self.attributes: dict[str, AttributeValue] = {}
         self.links: Sequence[Link] = ()
-        self._tracer = tracer
-        self._name = name
-        self._context = context
-        self._parent = parent
-        self._kind = kind
-        self._started = started
-        self._status = _UNSET
-        self._open = True
+        self.name = name
+        self.context = context
+        self.parent = parent
+        self.kind = kind
+        self.start_time = started
+        self.end_time: int | None = None
+        self.status = _UNSET
+        self.resource = tracer.resource
+        self.instrumentation_scope = tracer.scope
+        self._processor = tracer.processor
 
     def get_span_context(self) -> SpanContext:
-        return self._context
+        """Give what tells the span from others."""
+        return self.context
 
     def is_recording(self) -> bool:
-        return self._open
+        """Say whether it has not ended."""
+        return self.end_time is None
 
     def set_attribute(self, key: str, value: AttributeValue) -> None:
+        """Note an attribute."""
         self.attributes[key] = value
 
     def set_attributes(self, attributes: Mapping[str, AttributeValue]) -> None:
+        """Note attributes."""
         self.attributes.update(attributes)
 
     def set_status(self, status: Any, description: str | None = None) -> None:  # noqa: ARG002
-        self._status = status if isinstance(status, Status) else Status(status)
+        """Note the status, without its text."""
+        self.status = status if isinstance(status, Status) else Status(status)
 
     def update_name(self, name: str) -> None:
-        self._name = name
+        """Name it otherwise."""
+        self.name = name
 
     def add_event(self, *_given: Any, **_named: Any) -> None:
         """Do nothing: events may hold anything."""
@@ -150,21 +170,7 @@ class _Span(trace.Span):
         """Do nothing: an exception's text may be anybody's data."""
 
     def end(self, end_time: int | None = None) -> None:
-        if not self._open:
-            return
-        self._open = False
-        tracer = self._tracer
-        whole = ReadableSpan(
-            name=self._name,
-            context=self._context,
-            parent=self._parent,
-            resource=tracer.resource,
-            attributes=self.attributes,
-            links=self.links,
-            kind=self._kind,
-            status=self._status,
-            start_time=self._started,
-            end_time=time.time_ns() if end_time is None else end_time,
-            instrumentation_scope=tracer.scope,
-        )
-        tracer.processor.on_end(whole)
+        """End it, and hand it on to be exported."""
+        if self.end_time is None:
+            self.end_time = time.time_ns() if end_time is None else end_time
+            self._processor.on_end(cast(ReadableSpan, self))
