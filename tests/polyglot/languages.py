@@ -33,6 +33,11 @@ LANGUAGES: Final = (
         run=("./tokferry-example",),
         needs={"go": "the archive of Go 1.26 at https://go.dev/dl, below /usr/local"},
     ),
+    Language(
+        name="typescript",
+        run=("node", "dist/main.js"),
+        needs={"node": "apt-get install nodejs", "npm": "apt-get install npm"},
+    ),
 )
 
 
