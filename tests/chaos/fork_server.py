@@ -1,13 +1,15 @@
 """Runs scripts in processes that need not import the world anew, each time it is asked.
 
 ``python fork_server.py SOCKET``: each connection to the socket brings one line of JSON,
-and gets back the id of the process, its output and, at last, its exit status.
+and gets back the id of the process, its output and, at last, its exit status. Nothing
+outlives whoever asked for it.
 """
 
 import contextlib
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import sys
@@ -53,6 +55,9 @@ def next_task(path: str) -> dict[str, Any]:
         listener.listen()
         print("listening", flush=True)
         while True:
+            ready, _, _ = select.select([listener.fileno(), 0], [], [])
+            if 0 in ready:  # whoever started it is gone
+                os._exit(0)
             connection, _ = listener.accept()
             if os.fork() == 0:
                 break
@@ -70,11 +75,18 @@ def watched(connection: socket.socket) -> dict[str, Any]:
     child = os.fork()
     if child:
         connection.sendall(f"{child}\n".encode())
+        ended = os.pidfd_open(child)
+        ready, _, _ = select.select([connection.fileno(), ended], [], [])
+        if ended not in ready:  # whoever asked is gone
+            os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
-        connection.sendall(f"status {os.waitstatus_to_exitcode(status)}\n".encode())
+        with contextlib.suppress(OSError):
+            text = f"status {os.waitstatus_to_exitcode(status)}\n"
+            connection.sendall(text.encode())
         os._exit(0)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     errors = os.open(task["errors"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(connection.fileno(), 1)
     os.dup2(errors, 2)
     connection.close()

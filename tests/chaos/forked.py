@@ -76,6 +76,7 @@ def server() -> str:
     path = str(folder / "socket")
     process = subprocess.Popen(
         [sys.executable, str(_HERE / "fork_server.py"), path],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
 
