@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar, cast
 
+from msgspec import structs
+
 from tokferry_server.delivery.outbox.interface import (
     DeadFilter,
     DeadGroup,
@@ -45,7 +47,7 @@ class _Sealed:
     async def put(self, rows: Sequence[NewRow]) -> list[Put]:
         seal = self._vault.seal
         return await self._outbox.put(
-            [replace(row, body=seal(row.body, _about(row))) for row in rows]
+            [structs.replace(row, body=seal(row.body, _about(row))) for row in rows]
         )
 
     async def claim(self, connection: str, limit: int, now: float) -> list[Row]:
@@ -73,7 +75,7 @@ class _Sealed:
         return await self._outbox.replay(chosen, **more)
 
     def _opened(self, row: _Row) -> _Row:
-        return replace(row, body=self._vault.open(row.body, _about(row)))
+        return structs.replace(row, body=self._vault.open(row.body, _about(row)))
 
     async def _without_identity(self, chosen: DeadFilter) -> DeadFilter:
         """Choose by ids what an engine cannot find in sealed bodies."""
