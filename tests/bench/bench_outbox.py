@@ -1,6 +1,6 @@
 """Measures the outbox beside the disk it stands on, and prints a table.
 
-``python tests/bench/bench_outbox.py [--rows 1000000] [--folder DIRECTORY]``
+``python tests/bench/bench_outbox.py [--rows 1000000] [--known 5000000] [--folder …]``
 """
 
 import argparse
@@ -11,10 +11,16 @@ import shutil
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from tokferry_server.delivery.outbox.interface import NewRow
-from tokferry_server.delivery.outbox.sqlite import SqliteOutbox
+from tokferry_server.delivery.outbox.interface import KNOWN_KEY_SECONDS, NewRow
+from tokferry_server.delivery.outbox.sqlite import SqliteOutbox, settling
+from tokferry_server.delivery.outbox.sqlite.commits import Commits
+from tokferry_server.delivery.outbox.sqlite.known_keys import KnownKeys
+from tokferry_server.delivery.outbox.sqlite.store import Store
+from tokferry_server.delivery.outbox.sqlite.task import Kind
 from tokferry_server.tiktok.wire import Route
 
 ROUTE = Route(wire_format="events_2", event_source="web", event_source_id="PIXEL0001")
@@ -96,13 +102,13 @@ async def puts(box: SqliteOutbox, numbers: Iterator[int], rows: int) -> None:
 
         return call
 
-    for callers in (1, 4):
-        calls = [put(PUT) for _ in range(20_000 // PUT)]
+    for callers in (1, 8, 64):
+        calls = [put(PUT) for _ in range(40_000 // PUT)]
         await measure(f"put 100 x 1 KB, {callers} at once", calls, callers=callers)
     for callers in (1, 16):
         calls = [put(1) for _ in range(400 * callers)]
         await measure(f"put one row, {callers} at once", calls, callers=callers)
-    for _ in range(max(0, rows - 50_000) // (10 * PUT)):
+    for _ in range(max(0, rows - 130_000) // (10 * PUT)):
         await asyncio.gather(*[put(PUT)() for _ in range(10)])
 
 
@@ -125,13 +131,81 @@ async def takes(box: SqliteOutbox) -> None:
         await box.ready(now)
         return 1
 
-    times = min(40, pending // CLAIM)
+    async def drain() -> int:
+        ids = [row.id for row in await box.claim("shop", CLAIM, now)]
+        await box.sending(ids, now)
+        await box.settle(ids, now)
+        return len(ids)
+
+    times = min(20, pending // CLAIM // 3)
     await measure(f"ready, {pending:,} pending", [ready] * 50)
     await measure(f"claim 1,000, {pending:,} pending", [claim] * times)
     await measure(f"settle 1,000, {pending:,} pending", [settle] * times)
+    for callers in (1, 4):
+        name = f"claim, note, settle 1,000, {callers} at once"
+        await measure(name, [drain] * times, callers=callers)
 
 
-async def main(rows: int, under: Path | None) -> None:
+def remember(store: Store, number: int) -> None:
+    """Fill the table of known keys, half of them past their time."""
+    store.names.connection("shop")
+    store.db.execute("BEGIN")
+    store.db.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) "
+        "INSERT INTO delivered (id, at, connection, mark, label) SELECT i, "
+        "?2 - 2 * ?3 * (1 - 1.0 * i / ?1), 1, randomblob(20), '' FROM n",
+        (number, time.time(), KNOWN_KEY_SECONDS),
+    )
+    store.db.execute(
+        "INSERT INTO known SELECT substr(mark, 1, 12), id FROM delivered ORDER BY 1"
+    )
+    store.db.execute("UPDATE meta SET next_id = ?1 + 1, flushed_id = ?1", (number,))
+    store.db.execute("COMMIT")
+
+
+async def prunes(path: Path, known: int) -> None:
+    """Put and settle while millions of keys are known, and half of them are old."""
+    box = await SqliteOutbox.open(path)
+    await box.writer.submit(Kind.READ, partial(remember, number=known))
+    await box.close()
+    start = time.perf_counter()
+    box = await SqliteOutbox.open(path)
+    print(f"opened with {known:,} keys in {time.perf_counter() - start:.2f} s")
+    longest: dict[str, float] = {}
+
+    def timed(owner: object, name: str) -> None:
+        work = getattr(owner, name)
+
+        def call(*given: Any) -> Any:
+            cpu = time.thread_time()
+            try:
+                return work(*given)
+            finally:
+                took = time.thread_time() - cpu
+                longest[name] = max(took, longest.get(name, 0.0))
+
+        setattr(owner, name, call)
+
+    timed(Commits, "write")
+    timed(KnownKeys, "_sweep")
+    timed(KnownKeys, "write_some")
+    timed(settling, "forget_old")
+    numbers = itertools.count()
+
+    async def turn() -> int:
+        for _ in range(10):
+            await box.put(new_rows(numbers, PUT))
+        rows = await box.claim("shop", 10 * PUT, time.time() + 1)
+        await box.settle([row.id for row in rows], time.time())
+        return len(rows)
+
+    await measure(f"put and settle, {known:,} keys", [turn] * 150, callers=4)
+    parts = ", ".join(f"{name} {took * 1e3:.1f}" for name, took in longest.items())
+    print(f"the longest of each, in ms of processor time: {parts}")
+    await box.close()
+
+
+async def main(rows: int, known: int, under: Path | None) -> None:
     """Measure everything in a folder that is deleted afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="tokferry-bench-", dir=under))
     path = folder / "state" / "outbox.sqlite3"
@@ -148,6 +222,8 @@ async def main(rows: int, under: Path | None) -> None:
         took = time.perf_counter() - start
         print(f"opened in {took:.2f} s, {path.stat().st_size / 2**20:,.0f} MiB")
         await box.close()
+        if known:
+            await prunes(path.with_name("known.sqlite3"), known)
     finally:
         shutil.rmtree(folder)
 
@@ -155,6 +231,7 @@ async def main(rows: int, under: Path | None) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=50_000, help="rows to have pending")
+    parser.add_argument("--known", type=int, default=0, help="keys to know")
     parser.add_argument("--folder", type=Path, help="on which disk (default: /tmp)")
     arguments = parser.parse_args()
-    asyncio.run(main(arguments.rows, arguments.folder))
+    asyncio.run(main(arguments.rows, arguments.known, arguments.folder))

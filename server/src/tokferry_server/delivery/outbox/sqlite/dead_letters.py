@@ -193,6 +193,7 @@ def _put_back(
 def _remove(store: Store, rows: Sequence[tuple[Any, ...]]) -> int:
     if rows:
         store.db.execute(_REMOVE, (json.dumps([number for number, _, _ in rows]),))
+        store.keys.lost_rows()
     fewer = tally((connection, size) for _, connection, size in rows)
     store.counts.add(
         {

@@ -40,6 +40,7 @@ class KnownKeys:
         self._order: list[bytes] = []
         self._written = 0
         self._swept = b""
+        self._sweeping = self._gone = True
         flushed = connection.execute("SELECT flushed_id FROM meta").fetchone()[0]
         for number, key in connection.execute(_READ_BACK, (flushed,)):
             self._new[key] = number
@@ -91,11 +92,16 @@ class KnownKeys:
         keys = self._order[first:end]
         old = [(key, self._old[key]) for key in keys]
         insert(self._db, "known (key, id)", 2, old)
-        self._sweep(2 * len(keys))
+        if self._sweeping or self._gone:
+            self._sweep(2 * len(keys))
         if end >= len(self._order):
             highest = max(self._old.values())
             self._db.execute("UPDATE meta SET flushed_id = ?", (highest,))
         return len(keys)
+
+    def lost_rows(self) -> None:
+        """Note that rows are gone, and the table may hold their keys."""
+        self._gone = True
 
     def _sweep(self, number: int) -> None:
         """Delete those of the next ``number`` keys whose row is gone, round and round.
@@ -108,6 +114,9 @@ class KnownKeys:
         end = found[0] if found else b"\xff" * KEY_BYTES
         self._db.execute(_SWEEP, (low, end))
         self._swept = end if found else b""
+        if not low:
+            self._gone = False  # what is gone from now on takes another round
+        self._sweeping = found is not None
 
     def wrote(self, number: int) -> None:
         """Note that a slice is committed."""

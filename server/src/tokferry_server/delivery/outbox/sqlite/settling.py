@@ -148,6 +148,7 @@ def _forget(store: Store, until: float, most: int) -> int:
     rows = store.db.execute(_OLDEST, (until, most)).fetchall()
     if rows:
         store.db.execute(_FORGET, (json.dumps([number for number, _ in rows]),))
+        store.keys.lost_rows()
     fewer = tally((connection, 0) for _, connection in rows)
     store.counts.add({key: Count(delivered=-one.rows) for key, one in fewer.items()})
     add_forgotten(store, {key: one.rows for key, one in fewer.items()})
