@@ -54,7 +54,9 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def complete(machine: Machine) -> None:
-    programs = "git make python3 protoc promtool openssl valgrind strace"
+    programs = (
+        "git make python3 protoc promtool openssl valgrind strace node npm javac mvn"
+    )
     for name in programs.split():
         machine.add(name)
     protos = machine.root / "include" / "google" / "protobuf"
@@ -98,7 +100,7 @@ def test_what_is_missing_is_installed_first(machine: Machine) -> None:
 
     packages = (
         "python3-venv protobuf-compiler libprotobuf-dev prometheus openssl valgrind "
-        "strace"
+        "strace nodejs npm openjdk-17-jdk-headless maven"
     )
     assert machine.run().returncode == 0
     assert machine.calls[1:4] == [

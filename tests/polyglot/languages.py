@@ -38,6 +38,14 @@ LANGUAGES: Final = (
         run=("node", "dist/main.js"),
         needs={"node": "apt-get install nodejs", "npm": "apt-get install npm"},
     ),
+    Language(
+        name="java",
+        run=("java", "-jar", "target/tokferry-example.jar"),
+        needs={
+            "javac": "apt-get install openjdk-17-jdk-headless",
+            "mvn": "apt-get install maven",
+        },
+    ),
 )
 
 
