@@ -69,6 +69,8 @@ generate: $(READY) ## write the code made from the protos and the pages made fro
 clean: ## delete the environment and what the tools keep
 	rm -rf $(VENV) dist .mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache
+	cd client/examples && rm -rf python/.venv go/bin go/gen go/tokferry-example \
+		typescript/node_modules typescript/dist typescript/src/gen java/target
 	find client server protos tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml client/pyproject.toml server/pyproject.toml uv.lock

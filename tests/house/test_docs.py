@@ -16,7 +16,10 @@ DECISIONS = sorted((ROOT / "server" / "docs" / "decisions").glob("*.md"))
 PAGES = sorted(
     path
     for path in ROOT.rglob("*.md")
-    if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+    if not any(
+        part.startswith(".") or part == "node_modules"
+        for part in path.relative_to(ROOT).parts
+    )
 )
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)[^)]*\)")
 
