@@ -13,7 +13,8 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 _BIN: Final = Path(sys.executable).parent
 _GO: Final = Path("/usr/local/go/bin")  # where Go's own archive is unpacked
-PATH: Final = f"{os.environ['PATH']}:{_GO}:{_BIN}"
+_CARGO: Final = Path.home() / ".cargo" / "bin"  # where rustup puts it
+PATH: Final = f"{os.environ['PATH']}:{_GO}:{_CARGO}:{_BIN}"
 _OWN: Final = ("TOKFERRY_TARGET", "TOKFERRY_CA", "TOKFERRY_TOKEN")
 
 

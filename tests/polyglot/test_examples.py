@@ -197,7 +197,12 @@ def test_lock_files_name_no_registry() -> None:
         text=True,
         check=True,
     )
-    locks = [name for name in listed.stdout.split("\0") if "lock" in name]
+    locks = [
+        name
+        for name in listed.stdout.split("\0")
+        if name.endswith((".sum", "lock.json"))
+    ]
+    assert len(locks) == 2
 
     for name in locks:
         assert not re.search(r"https?://[^/]*(npm|registry)", (ROOT / name).read_text())
