@@ -302,8 +302,8 @@ async def test_a_killed_run_is_resumed_without_a_gap_or_a_double(
 async def test_an_interrupted_run_finishes_what_is_under_way(
     shop: Shop, sandbox: Sandbox
 ) -> None:
-    sandbox.script([Fault(reply="handle", delay=0.1, times=None)])
-    shop.write("a.ndjson", batches(1_000))
+    sandbox.script([Fault(reply="handle", delay=0.3, times=None)])
+    shop.write("a.ndjson", batches(2_500))
     command = ("forward", "a.ndjson", "--state", "s.json", "--json", "--local")
     settings = ("--settings", "settings.toml")
 
@@ -315,12 +315,13 @@ async def test_an_interrupted_run_finishes_what_is_under_way(
     assert done.code == 130
     assert "finishing what is under way" in done.err
     assert "To go on: tokferry " in done.err
-    assert done.outcomes["DELIVERED"] == sandbox.counts.taken < 10_000
+    assert done.outcomes["DELIVERED"] == sandbox.counts.taken < 25_000
     assert batches_done(state_of(shop)) * 10 == sandbox.counts.taken
 
+    sandbox.script([])
     rest = await finished(await shop.start(*command, *settings))
-    assert (rest.code, rest.outcomes) == (0, {"DELIVERED": 10_000})
-    assert (sandbox.counts.taken, sandbox.counts.duplicates) == (10_000, 0)
+    assert (rest.code, rest.outcomes) == (0, {"DELIVERED": 25_000})
+    assert (sandbox.counts.taken, sandbox.counts.duplicates) == (25_000, 0)
 
 
 async def test_a_second_interruption_ends_at_once(shop: Shop, sandbox: Sandbox) -> None:
