@@ -17,6 +17,7 @@ from tokferry_server.rpc.health import HasRoom, Health
 from tokferry_server.rpc.limits import MAX_MESSAGE_BYTES
 from tokferry_server.rpc.listener import listener
 from tokferry_server.rpc.service import ForwardingService
+from tokferry_server.rpc.trimming import keep_trimmed
 from tokferry_server.telemetry.telemetry import Telemetry
 
 SERVICE = forwarding_service_pb2.DESCRIPTOR.services_by_name[
@@ -74,6 +75,7 @@ class Server:
         self._draining = draining
         self._credentials = credentials
         self._health = Health((SERVICE,), has_room)
+        self._trimming: asyncio.Task[None] | None = None
         self._server = listener(
             [(telemetry or Telemetry()).interceptor(), Guard(draining), admission],
             options=(*OPTIONS, ("grpc.so_reuseport", int(share_port))),
@@ -99,6 +101,7 @@ class Server:
             raise OSError(f"cannot listen on {listen}: is it in use?") from None
         await self._server.start()
         await self._health.begin()
+        self._trimming = asyncio.create_task(keep_trimmed())
         return port
 
     async def drain(self, *, notice_seconds: float = 0.0) -> None:
@@ -109,6 +112,8 @@ class Server:
         await self._health.end()
         await asyncio.sleep(notice_seconds)
         self._draining.set()
+        if self._trimming is not None:
+            self._trimming.cancel()
         await self._server.stop(DRAIN_GRACE_SECONDS)
 
     async def wait(self) -> None:
