@@ -22,7 +22,7 @@ demo: $(READY) ## deliver sample events to the sandbox of TikTok and show what b
 	@$(BIN)/tokferry demo
 
 test: $(READY) ## run the tests
-	$(BIN)/pytest -m "not gate and not long and not polyglot"
+	$(BIN)/pytest -n 4 -m "not gate and not long and not polyglot"
 
 polyglot: $(READY) ## build the examples of each language, and call a server with them
 	$(BIN)/pytest tests/polyglot -m polyglot
@@ -31,7 +31,7 @@ polyglot-long: $(READY) ## the same, with 100,000 events a stream
 	POLYGLOT_EVENTS=100000 $(BIN)/pytest tests/polyglot -m polyglot
 
 gate: $(READY) ## run the heavier proofs
-	$(BIN)/pytest -m gate
+	$(BIN)/pytest -n 2 -m gate
 
 bench: $(READY) ## measure speed beside its floors, and write it into tests/bench/RESULTS.md
 	@$(BIN)/uv sync --quiet --frozen --all-packages --group bench

@@ -252,7 +252,7 @@ def test_coverage_is_told_for_each_file(
     settings = HERE / "samples.toml"
     with pytest.raises(typer.Exit):
         explain([str(path) for path in paths], settings=settings)
-    tables = capsys.readouterr().out.split("Match keys in the TikTok events of ")
+    tables = capsys.readouterr().out.split("Match keys in the TikTok events of")
     shares = [
         {
             words[0]: words[1:3]
