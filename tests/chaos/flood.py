@@ -34,7 +34,7 @@ _EVENTS: Final = 1000
 _PAD: Final = 640
 _LOOK_S: Final = 0.1
 _MOST_S: Final = 120.0
-_WARM_EVENTS: Final = 10_000
+_WARM_EVENTS: Final = 60_000
 _STACK: Final = 10_000_000
 
 
@@ -104,7 +104,7 @@ async def flood(setup: Setup, *, streams: int, seconds: float) -> Flooded:
 async def unread(setup: Setup, *, streams: int, seconds: float) -> Flooded:
     """Send on so many streams, reading no answer but that the stream is open."""
     async with served(setup) as (server, target), contextlib.AsyncExitStack() as stack:
-        await _warm_up(target)
+        await _warm_up(target, streams)
         flooded = Flooded(before=server.resident())
         sending = [
             asyncio.create_task(_stream(channel))
@@ -121,12 +121,15 @@ async def unread(setup: Setup, *, streams: int, seconds: float) -> Flooded:
     return flooded
 
 
-async def _warm_up(target: str) -> None:
-    """Let the server work for once, so that what work itself costs is not counted."""
+async def _warm_up(target: str, streams: int) -> None:
+    """Let as many streams work whose callers do read: that is not to be counted."""
     with tempfile.TemporaryDirectory() as folder:
         log = Log(Path(folder) / CALLS)
         work = Work(_WARM_EVENTS, 100, _WARM_EVENTS // 100)
-        await Caller(target, work, log).run()
+        callers = [Caller(target, work, log) for _ in range(_CHANNELS)]
+        await asyncio.gather(
+            *(caller.run(streams=streams // _CHANNELS) for caller in callers)
+        )
         log.close()
 
 

@@ -36,14 +36,7 @@ async def test_a_fast_caller_of_a_slow_tiktok_is_held_back_then_refused(
 @pytest.mark.gate
 @pytest.mark.timeout(200)
 async def test_streams_that_nobody_reads_cost_little_memory(tmp_path: Path) -> None:
-    # What a busy machine adds varies; what streams hold would be there each time.
-    growths = []
-    for number in range(3):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        setup = Setup(folder=folder, share=0.0, claim=1000, scale=1.0, fork=False)
-        flooded = await unread(setup, streams=100, seconds=20)
-        growths.append(flooded.peak - flooded.before)
-        if growths[-1] <= 40 * _MIB:
-            break
-    assert min(growths) <= 40 * _MIB, growths
+    setup = Setup(folder=tmp_path, share=0.0, claim=1000, scale=1.0, fork=False)
+    flooded = await unread(setup, streams=100, seconds=20)
+    # Half a megabyte a stream: twice the window of 256 KiB, in gRPC's own buffers.
+    assert flooded.peak - flooded.before <= 80 * _MIB

@@ -75,12 +75,12 @@ class Admission(grpc.aio.ServerInterceptor):
         self, handler: Handler, rule: Rule
     ) -> Callable[..., AsyncIterator[Any]]:
         async def admitted(
-            bodies: AsyncIterator[bytes], context: Context
+            _: AsyncIterator[bytes], context: Context
         ) -> AsyncIterator[Any]:
             caller = self._admit(rule, context)
             with self._counted(caller, rule):
                 self._memory.check()
-                requests = _requests(handler, bodies, caller, rule)
+                requests = _Requests(handler, context, caller, rule)
                 if handler.request_streaming:
                     responses = handler.stream_stream(requests, context)
                 else:
@@ -111,16 +111,34 @@ class Admission(grpc.aio.ServerInterceptor):
             yield
 
 
-async def _requests(
-    handler: Handler, bodies: AsyncIterator[bytes], caller: Caller, rule: Rule
-) -> AsyncIterator[Any]:
-    first = True
-    async for body in bodies:
-        request = _parsed(handler.request_deserializer, body)
-        if first:
-            caller.check_connection(rule.connection(request))
-            first = False
-        yield request
+class _Requests:
+    """The messages of a stream, as the handler asks for them.
+
+    Not a generator: that would hold the last one until the next is asked for, on each
+    stream.
+    """
+
+    def __init__(
+        self, handler: Handler, context: Context, caller: Caller, rule: Rule
+    ) -> None:
+        self._parse = handler.request_deserializer
+        self._context = context
+        self._caller = caller
+        self._rule = rule
+        self._is_first = True
+
+    def __aiter__(self) -> _Requests:
+        return self
+
+    async def __anext__(self) -> Any:
+        body = await self._context.read()
+        if body is grpc.aio.EOF:
+            raise StopAsyncIteration
+        request = _parsed(self._parse, body)
+        if self._is_first:
+            self._caller.check_connection(self._rule.connection(request))
+            self._is_first = False
+        return request
 
 
 def _parsed(parse: Callable[[bytes], Any], body: bytes) -> Any:
