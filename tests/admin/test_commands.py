@@ -46,6 +46,30 @@ async def test_the_outbox_is_counted(shop: Shop, state: str) -> None:
     assert "room: 5,000,000 events" in table.out
 
 
+@pytest.mark.parametrize("is_running", [True, False])
+async def test_dead_letters_of_a_sealed_outbox_are_opened_for_those_who_export(
+    shop: Shop, is_running: bool
+) -> None:
+    await shop.stop()
+    (shop.settings.parent / "keys").write_text("5e" * 32)
+    settings = shop.settings.read_text()
+    shop.settings.write_text(
+        settings.replace("[outbox]", '[outbox]\nkey_file = "keys"')
+    )
+    await shop.start()
+    await shop.refuse(1)
+    if not is_running:
+        await shop.stop()
+
+    counted = await shop.run("outbox", "stats", "--json")
+    exported = await shop.run("dlq", "export", "--jsonl")
+
+    assert (counted.code, counted.err) == (0, "")
+    assert json.loads(counted.out)["total"]["dead"] == 1
+    assert exported.code == 0
+    assert '"sku-1"' in exported.out
+
+
 async def test_dead_letters_are_counted_listed_and_shown(
     shop: Shop, state: str
 ) -> None:

@@ -16,20 +16,19 @@ from tokferry_server.delivery.durable.pauses import PauseFolder
 from tokferry_server.delivery.durable.worker import Worker
 from tokferry_server.delivery.forward import Forwarder
 from tokferry_server.delivery.outbox.interface import InspectableOutbox
-from tokferry_server.delivery.outbox.sealed import sealed
 from tokferry_server.delivery.outbox.sqlite import SqliteOutbox, adopt_all
-from tokferry_server.delivery.outbox.vault import read_vault
 from tokferry_server.delivery.pace import AppPace, PacedPoster, TokenBucket
 from tokferry_server.delivery.poster import Timeouts
 from tokferry_server.delivery.transport import Transport
 from tokferry_server.rpc.access import Access
 from tokferry_server.rpc.admin import AdminService
-from tokferry_server.rpc.admin_estate import caps_of, estate_of, pauses_of
+from tokferry_server.rpc.admin_estate import estate_of, pauses_of
 from tokferry_server.rpc.admin_server import AdminServer, admin_socket
 from tokferry_server.rpc.admission import Admission
 from tokferry_server.rpc.body_memory import BodyMemory, memory_limit
 from tokferry_server.rpc.connections import Connections
 from tokferry_server.rpc.dispatch import Dispatch
+from tokferry_server.rpc.open_outbox import caps_of, open_outbox
 from tokferry_server.rpc.server import Server
 from tokferry_server.rpc.service import ForwardingService
 from tokferry_server.rpc.tls import Certificates
@@ -202,11 +201,7 @@ async def _lines(
 async def _durable(
     settings: Settings, outbox_settings: OutboxSettings, lines: _Lines, seat: Seat
 ) -> AsyncIterator[Durable]:
-    caps = caps_of(outbox_settings, seat.of)
-    # The key first: an outbox that cannot be read is not to be opened.
-    vault = outbox_settings.key_file and read_vault(outbox_settings.key_file)
-    engine = await SqliteOutbox.open(outbox_settings.path, caps=caps)
-    outbox = sealed(engine, vault) if vault else engine
+    outbox = await open_outbox(outbox_settings, seat.of)
     state = settings.server.state_dir
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     pauses = pauses_of(settings)
@@ -220,7 +215,7 @@ async def _durable(
         journal=Journal(seat.file(state / "journal.json")),
     )
     running = asyncio.create_task(worker.run())
-    adopting = asyncio.create_task(_adopt(seat, engine, worker))
+    adopting = asyncio.create_task(_adopt(seat, outbox, worker))
     try:
         yield Durable(outbox, worker, pauses, running)
     finally:

@@ -11,9 +11,7 @@ import typer
 from tokferry_server.cli.paper import complain
 
 if TYPE_CHECKING:
-    from tokferry_server.delivery.outbox.sealed import sealed
     from tokferry_server.delivery.outbox.sqlite import SqliteOutbox
-    from tokferry_server.delivery.outbox.vault import read_vault
     from tokferry_server.rpc.admin import AdminService
     from tokferry_server.settings import Seat, Settings
 
@@ -178,16 +176,13 @@ async def _opened(
     settings: "Settings", seat: "Seat", stack: AsyncExitStack
 ) -> "SqliteOutbox | None":
     from tokferry_server.delivery.outbox.interface import OutboxError
-    from tokferry_server.delivery.outbox.sqlite import SqliteOutbox
-    from tokferry_server.rpc.admin_estate import caps_of
+    from tokferry_server.rpc.open_outbox import open_outbox
 
-    given = settings.outbox
-    if given is None:
+    if settings.outbox is None:
         return None
     try:
-        vault = given.key_file and read_vault(given.key_file)
-        outbox = await SqliteOutbox.open(given.path, caps=caps_of(given, seat.of))
+        outbox = await open_outbox(settings.outbox, seat.of)
     except OutboxError as error:
         raise UnreachableError(f"the service does not answer, and {error}") from None
     stack.push_async_callback(outbox.close)
-    return sealed(outbox, vault) if vault else outbox
+    return outbox

@@ -18,7 +18,8 @@ from tokferry_server.delivery.outbox.interface import (
 )
 from tokferry_server.rpc.connections import Connections
 from tokferry_server.rpc.errors import CallError
-from tokferry_server.settings import OutboxSettings, Seat, Settings
+from tokferry_server.rpc.open_outbox import caps_of
+from tokferry_server.settings import Seat, Settings
 
 _FULL_RETRY_SECONDS = 5.0
 
@@ -133,9 +134,3 @@ def estate_of(
 def pauses_of(settings: Settings) -> PauseFolder:
     """Give the pauses of a service with these settings."""
     return PauseFolder(settings.server.state_dir / "pauses")
-
-
-def caps_of(settings: OutboxSettings, workers: int = 1) -> Caps:
-    """Give how much the outbox of one of so many workers may hold."""
-    caps = Caps(max_rows=settings.max_rows, max_bytes=settings.max_bytes)
-    return caps.shared(workers)
