@@ -8,9 +8,10 @@ import pytest
 
 from rpc.raw_calls import channel_to, ended
 from tokferry_server.rpc import body_memory
-from tokferry_server.rpc.body_memory import BodyMemory, memory_limit, resident_bytes
+from tokferry_server.rpc.body_memory import BodyMemory, memory_limit
 from tokferry_server.rpc.errors import CallError
 from tokferry_server.rpc.limits import MAX_MESSAGE_BYTES
+from tokferry_server.telemetry.vitals import resident_bytes
 
 FORWARD = "/tokferry.v1.ForwardingService/Forward"
 

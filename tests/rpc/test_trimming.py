@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from tokferry_server.rpc.body_memory import resident_bytes
 from tokferry_server.rpc.trimming import GROWTH_BYTES, keep_trimmed, trimmer
+from tokferry_server.telemetry.vitals import resident_bytes
 
 
 async def test_memory_is_trimmed_when_it_has_grown_and_while_that_helps() -> None:

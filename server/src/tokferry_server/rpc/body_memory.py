@@ -1,7 +1,6 @@
 """Bounds the memory that requests of one message each take."""
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from tokferry.v1 import ErrorReason
 from tokferry_server.rpc.errors import CallError
 from tokferry_server.rpc.limits import MAX_MESSAGE_BYTES
 from tokferry_server.rpc.request_memory import RequestMemory, Share
+from tokferry_server.telemetry.vitals import resident_bytes
 
 MOST_BYTES: Final = 64 * 1024 * 1024
 READ_SECONDS: Final = 10.0
@@ -129,15 +129,6 @@ def memory_limit() -> int | None:
         if text.isdecimal() and int(text) < _UNLIMITED:
             return int(text)
     return None
-
-
-def resident_bytes() -> int:
-    """Give the memory that the process takes at present; 0 where it cannot be known."""
-    try:
-        pages = Path("/proc/self/statm").read_text().split()[1]
-    except OSError:
-        return 0
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _overloaded(text: str) -> CallError:

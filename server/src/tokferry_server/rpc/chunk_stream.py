@@ -100,7 +100,7 @@ class ChunkStream:
         yield ForwardStreamResponse(totals=totals)
 
     async def _open(self, requests: Requests) -> Errand:
-        first = await _next(requests)
+        first = await _message(requests)
         if first is None or first.WhichOneof("request") != "options":
             raise _protocol("the first message holds 'options'")
         options = first.options
@@ -184,7 +184,7 @@ class ChunkStream:
         Raises:
             CallError: none came for long, and none is being answered.
         """
-        reading = asyncio.ensure_future(_next(requests))
+        reading = asyncio.ensure_future(_message(requests))
         try:
             while not (await asyncio.wait((reading,), timeout=IDLE_SECONDS))[0]:
                 if self._window.is_empty:
@@ -294,7 +294,7 @@ class _Answer(NamedTuple):
     size: int | None = None
 
 
-async def _next(requests: Requests) -> ForwardStreamRequest | None:
+async def _message(requests: Requests) -> ForwardStreamRequest | None:
     return await anext(aiter(requests), None)
 
 

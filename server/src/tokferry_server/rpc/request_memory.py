@@ -1,4 +1,4 @@
-"""How many bytes of chunks all streams hold together, from reading to answering."""
+"""How many bytes of requests are held at a time, from reading to answering."""
 
 import asyncio
 from collections import deque
@@ -10,7 +10,7 @@ IDLE_SECONDS: Final = 0.5
 
 
 class RequestMemory:
-    """Lets streams read, in the order in which they ask, while there is room.
+    """Lets messages be read, in the order of asking, while there is room.
 
     How large a message is shows only when it has been read, so room is reserved for
     it first. A reservation larger than all the room there is gets in alone.
@@ -62,7 +62,7 @@ class RequestMemory:
 
 
 class Share:
-    """What one stream holds for one message: an estimate until its size is known.
+    """What is held for one message: an estimate until its size is known.
 
     An estimate lapses: a caller that has nothing to say holds nobody up.
     """

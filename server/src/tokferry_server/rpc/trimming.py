@@ -6,7 +6,7 @@ import gc
 from collections.abc import Callable
 from typing import Final
 
-from tokferry_server.rpc.body_memory import resident_bytes
+from tokferry_server.telemetry.vitals import resident_bytes
 
 EVERY_SECONDS: Final = 2.0
 GROWTH_BYTES: Final = 16 * 1024 * 1024

@@ -43,12 +43,16 @@ class Standing:
 
     async def look(self) -> None:
         """Look at everything once."""
-        waits = {name: one.remaining() for name, one in self._throttles.items()}
-        self._throttled.put({(name,): wait for name, wait in waits.items()})
-        for name, wait in waits.items():
+        for name, wait in self._look_at_throttles().items():
             self._notices.state(
                 name, LaneState.THROTTLED if wait else LaneState.RUNNING
             )
+
+    def _look_at_throttles(self) -> Mapping[str, float]:
+        """Note, and give, the seconds that each connection still has to wait."""
+        waits = {name: one.remaining() for name, one in self._throttles.items()}
+        self._throttled.put({(name,): wait for name, wait in waits.items()})
+        return waits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +88,7 @@ class DurableStanding(Standing):
 
     async def look(self) -> None:
         """Look at everything once."""
-        waits = {name: one.remaining() for name, one in self._throttles.items()}
-        self._throttled.put({(name,): wait for name, wait in waits.items()})
+        self._look_at_throttles()
         self._look_at_lanes(self._queue.lanes())
         if time.monotonic() >= self._next_count:
             self._next_count = time.monotonic() + _COUNT_S

@@ -38,9 +38,15 @@ class Vitals:
         yield Observation(max(self._lags.copy()))
 
 
-def _memory(_options: CallbackOptions) -> Iterable[Observation]:
+def resident_bytes() -> int:
+    """Give the memory that the process takes at present; 0 where it cannot be known."""
     try:
-        pages = int(_STATM.read_text().split()[1])
+        pages = _STATM.read_text().split()[1]
     except OSError:  # not on Linux
-        return
-    yield Observation(pages * os.sysconf("SC_PAGE_SIZE"))
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _memory(_options: CallbackOptions) -> Iterable[Observation]:
+    if found := resident_bytes():
+        yield Observation(found)
