@@ -3,18 +3,17 @@
 import asyncio
 import json
 import os
-import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from command import COMMAND
 from made_up import batch, purchase
 from tokferry_server.sandbox.server import Sandbox
 
 TOKEN = "a-made-up-token"
-COMMAND = (sys.executable, "-c", "from tokferry_server.cli import main; main()")
 SETTINGS = """
 [tiktok]
 base_url = "{url}"

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from cli.shop import (
-    COMMAND,
     TOKEN,
     Shop,
     batches,
@@ -20,6 +19,7 @@ from cli.shop import (
     state_of,
     until_done,
 )
+from command import COMMAND
 from made_up import batch, purchase
 from tokferry_server.sandbox.faults import Fault
 from tokferry_server.sandbox.server import Sandbox

@@ -7,13 +7,13 @@ import os
 import re
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from command import COMMAND
 from made_up import batch, purchase
 from tokferry import AsyncClient, ChunkAnswer, Client
 from tokferry.v1 import Outcome
@@ -22,7 +22,6 @@ from tokferry_server.sandbox.server import Sandbox
 
 pytestmark = pytest.mark.timeout(120)
 TOKEN = "a-made-up-token"
-COMMAND = (sys.executable, "-c", "from tokferry_server.cli import main; main()")
 
 
 class Service:

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from command import COMMAND
 from made_up import batch, purchase
 from tokferry import AsyncClient
 
@@ -96,7 +96,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
     (tmp_path / "token").write_text(TOKEN)
     (tmp_path / "settings.toml").write_text(_SETTINGS)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", "from tokferry_server.cli import main; main()"),
+        *COMMAND,
         *("serve", "--settings", str(tmp_path / "settings.toml")),
         stdout=asyncio.subprocess.PIPE,
         stderr=(tmp_path / "log").open("wb"),

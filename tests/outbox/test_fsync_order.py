@@ -6,20 +6,19 @@ import asyncio
 import os
 import re
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from command import COMMAND
 from made_up import batch, purchase
 from outbox.traced import CALLS, Checker, strace
 from tokferry import AsyncClient
 from tokferry_server.sandbox.server import Sandbox
 
 TOKEN = "a-made-up-token"
-COMMAND = (sys.executable, "-c", "from tokferry_server.cli import main; main()")
 LOG = '7 openat(AT_FDCWD, "/state/outbox.db-wal", O_RDWR|O_CREAT, 0600) = 9'
 WRITE = r'7 pwrite64(9, "\0\7message-0000001\3", 4096, 32) = 4096'
 ANSWER = r'8 sendmsg(5, {msg_iov=[{iov_base="\n\17message-0000001"}]}, 0) = 30'

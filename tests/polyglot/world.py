@@ -5,12 +5,12 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any, Final
 from urllib.request import Request, urlopen
 
+from command import COMMAND
 from rpc.authority import Authority
 
 TIKTOK_TOKEN: Final = "a-made-up-token-of-tiktok"
@@ -20,7 +20,6 @@ TOKENS: Final = {
     "slow": "slow-" + "c3" * 16,
     "stranger": "stranger-" + "d4" * 16,
 }
-_COMMAND: Final = (sys.executable, "-c", "from tokferry_server.cli import main; main()")
 _SETTINGS: Final = """\
 [tiktok]
 base_url = "{url}"
@@ -130,7 +129,7 @@ class World:
     def _start(self, *arguments: str) -> tuple[subprocess.Popen[str], str]:
         with (self._folder / f"{arguments[0]}.err").open("a") as errors:
             process = subprocess.Popen(
-                [*_COMMAND, *arguments],
+                [*COMMAND, *arguments],
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,

@@ -5,19 +5,18 @@ import json
 import os
 import re
 import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from command import COMMAND
 from made_up import batch, purchase
 from tokferry import AsyncClient
 from tokferry_server.sandbox.faults import Fault
 from tokferry_server.sandbox.server import Sandbox
 
 TOKEN = "a-made-up-token"
-COMMAND = (sys.executable, "-c", "from tokferry_server.cli import main; main()")
 
 
 @pytest.fixture

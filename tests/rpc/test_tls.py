@@ -5,7 +5,6 @@ import json
 import os
 import socket
 import ssl
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -16,6 +15,7 @@ import grpc
 import pytest
 from cryptography import x509
 
+from command import COMMAND
 from made_up import batch, purchase
 from rpc.authority import Authority, Pair
 from rpc.raw_calls import channel_to, ended, path
@@ -194,7 +194,7 @@ async def test_the_command_forwards_over_tls_with_a_certificate_and_a_token(
 
     async def forward(*more: str, **variables: str) -> tuple[int | None, str]:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", "from tokferry_server.cli import main; main()"),
+            *COMMAND,
             *("forward", str(tmp_path / "one.json"), "--connection", "shop"),
             *("--target", running.target, "--ca", str(authority.file)),
             *("--certificate", str(me.certificate), "--key", str(me.key), *more),

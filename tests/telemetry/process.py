@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-COMMAND = (sys.executable, "-c", "from tokferry_server.cli import main; main()")
+from command import COMMAND
 
 
 @dataclass

@@ -4,16 +4,15 @@ import asyncio
 import os
 import re
 import signal
-import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from command import COMMAND
 from tokferry_server.sandbox.server import Sandbox
 
 TOKEN = "a-made-up-token"
-COMMAND = (sys.executable, "-c", "from tokferry_server.cli import main; main()")
 SETTINGS = """
 [tiktok]
 base_url = "{url}"
