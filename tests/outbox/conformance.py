@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import pytest
 from msgspec.structs import replace
@@ -39,7 +39,17 @@ async def put_and_claim(box: Outbox, number: int) -> list[int]:
     return [one.id for one in await box.claim("shop", number, START)]
 
 
-class Accepting:
+class Stored:
+    overhead: ClassVar[int] = 0
+    """The bytes that an engine stores of a body beside those it was given."""
+
+    @property
+    def size(self) -> int:
+        """What the body of a made-up row takes."""
+        return len(row(0).body) + self.overhead
+
+
+class Accepting(Stored):
     """What `put` stores, refuses and knows already."""
 
     async def test_a_row_comes_back_as_it_was_put(self, open_: Open) -> None:
@@ -167,15 +177,16 @@ class Accepting:
     @pytest.mark.parametrize(
         "caps",
         [
-            Caps(max_rows=3),
-            Caps(max_bytes=3 * len(row(0).body)),
-            Caps(max_rows_per_connection=3),
+            lambda _: Caps(max_rows=3),
+            lambda size: Caps(max_bytes=3 * size),
+            lambda _: Caps(max_rows_per_connection=3),
         ],
+        ids=["rows", "bytes", "rows of a connection"],
     )
     async def test_a_cap_refuses_a_call_as_a_whole(
-        self, open_: Open, caps: Caps
+        self, open_: Open, caps: Callable[[int], Caps]
     ) -> None:
-        box = await open_(caps)
+        box = await open_(caps(self.size))
         await box.put(rows(0, 2))
         with pytest.raises(OutboxFullError):
             await box.put(rows(2, 2))
@@ -204,7 +215,7 @@ class Accepting:
         assert put.state is State.PENDING
 
 
-class Delivering:
+class Delivering(Stored):
     """Who gets which rows, when, and what becomes of them."""
 
     async def test_claims_come_oldest_first_and_once(self, open_: Open) -> None:
@@ -347,8 +358,7 @@ class Delivering:
         await box.put([row(5)])
         await box.reschedule([Reschedule(id=number, next_at=START + 99, attempts=1)])
 
-        size = len(row(0).body)
-        want = Stats(pending=2, pending_bytes=2 * size, oldest_created=START)
+        want = Stats(pending=2, pending_bytes=2 * self.size, oldest_created=START)
         assert await box.stats() == {"shop": want}
         await box.settle([number], START)
         assert (await box.stats())["shop"].oldest_created == START + 60
@@ -369,7 +379,7 @@ class Delivering:
         assert await box.labelled("none") == Labelled()
 
 
-class Burying:
+class Burying(Stored):
     """Dead letters."""
 
     async def test_a_dead_letter_says_why_and_keeps_the_row(self, open_: Open) -> None:
@@ -408,12 +418,14 @@ class Burying:
         assert [one.ambiguous for one in dead] == [False, True]
 
     @pytest.mark.parametrize(
-        "caps", [Caps(max_dead=1), Caps(max_dead_bytes=len(row(0).body))]
+        "caps",
+        [lambda _: Caps(max_dead=1), lambda size: Caps(max_dead_bytes=size)],
+        ids=["rows", "bytes"],
     )
     async def test_at_their_cap_dead_letters_are_refused_and_rows_stay_claimed(
-        self, open_: Open, caps: Caps
+        self, open_: Open, caps: Callable[[int], Caps]
     ) -> None:
-        box = await open_(caps)
+        box = await open_(caps(self.size))
         ids = await put_and_claim(box, 3)
         await box.kill([Death(id=ids[0], reason="A")], START)
         with pytest.raises(OutboxFullError):
