@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import Final
 
-from bench import rpc
+from bench import h2load, rpc, sorts
 from bench.delivery import Delivered, Pipeline
 from bench.profiles import DAY
 from bench.table import Group, Row
@@ -26,25 +26,29 @@ def rpc_group(costs: rpc.Costs, workers: Apart, transports: Apart) -> Group:
     rows = [
         _call(key, cost, costs[_echo_of(key)])
         for key, cost in costs.items()
-        if key.name not in (rpc.ECHO, rpc.ECHOED)
+        if key.name not in (sorts.ECHO, sorts.ECHOED)
     ]
-    rows.append(_apart(rpc.SHORTEST, workers))
-    rows.append(_apart(rpc.ALONE, transports, _TRANSPORT))
+    if not h2load.is_here():
+        missing = f"missing; install it by: {h2load.INSTALL}"
+        rows.append(Row(what=f"the same by {h2load.PROGRAM}", figure=missing))
+    rows.append(_apart(sorts.SHORTEST, workers))
+    rows.append(_apart(sorts.ALONE, transports, _TRANSPORT))
     return Group("Calls: µs of CPU of the server for each, calls/s, p50 and p99", rows)
 
 
-def _echo_of(key: rpc.CallKey) -> rpc.CallKey:
-    name = rpc.ECHOED if key.name == rpc.STREAMED else rpc.ECHO
+def _echo_of(key: sorts.CallKey) -> sorts.CallKey:
+    name = sorts.ECHOED if key.name == sorts.STREAMED else sorts.ECHO
     return key._replace(profile=DAY, name=name, kind="typed")
 
 
-def _call(key: rpc.CallKey, cost: rpc.Cost, echo: rpc.Cost) -> Row:
-    goal = key.name == rpc.TRANSFORM and key.size == 1 and key.callers > 1
+def _call(key: sorts.CallKey, cost: rpc.Cost, echo: rpc.Cost) -> Row:
+    goal = key.name == sorts.TRANSFORM and key.size == 1 and key.callers > 1
+    by = "" if key.by == sorts.PYTHON else f" of {key.by}"
     callers = "1 caller" if key.callers == 1 else f"{key.callers} callers"
-    streamed = key.name == rpc.STREAMED
+    streamed = key.name == sorts.STREAMED
     return Row(
         what=f"{key.name}, {key.profile}, {key.kind}, {key.size} a "
-        + ("chunk" if streamed else f"call, {callers}"),
+        + ("chunk" if streamed else f"call, {callers}{by}"),
         figure=_cost(cost),
         floor=f"echo: {_cost(echo)}",
         ratio=cost.micros / echo.micros,
@@ -53,7 +57,7 @@ def _call(key: rpc.CallKey, cost: rpc.Cost, echo: rpc.Cost) -> Row:
     )
 
 
-def _apart(key: rpc.CallKey, costs: Apart, least: float | None = None) -> Row:
+def _apart(key: sorts.CallKey, costs: Apart, least: float | None = None) -> Row:
     (first, floor), (second, cost) = costs.items()
     ratio = median(cost.rate) / median(floor.rate)
     return Row(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bench import configured
+from bench import configured, h2load, messages
 from bench.floors import digests, floors
 from bench.path import json_batches, read_typed, to_request, to_typed, typed_bytes
-from bench.profiles import DAY, PROFILES, loads
+from bench.profiles import DAY, PROFILES, PURCHASE, loads
 from bench.section import replaced
 from bench.shop import SHARES, event
 from tokferry import AsyncClient
@@ -44,6 +46,35 @@ async def test_what_is_measured_is_what_forward_would_post(
                     body = json.loads(to_request(made, read)(data))
                     assert body["data"] == [json.loads(one) for one in posted]
         await service.server.drain()
+
+
+async def test_calls_by_h2load_count_by_the_status_of_grpc(
+    tmp_path: Path, program: Callable[[str, str], Path]
+) -> None:
+    program(h2load.PROGRAM, h2load.INSTALL)
+    tables = tomllib.loads(configured.settings_text())
+    tables["server"] = {"state_dir": str(tmp_path)}
+    one = loads(PURCHASE, 1)[0]
+    async with assembled(settings_from_mapping(tables)) as service:
+        address = f"127.0.0.1:{await service.server.start('127.0.0.1:0')}"
+        async with AsyncClient(address) as client:
+            answer = await client.transform(one.json, connection=one.connection)
+        good = h2load.Load(
+            address=address,
+            path=f"{messages.SERVICE}Transform",
+            message=messages.transform(one, typed=False),
+            connections=2,
+            streams=3,
+        )
+        called = await h2load.calls(good, count=50, answer_bytes=answer.ByteSize())
+        bad = replace(good, message=b"\xff")
+        refused = await bad.run("-n", "10")
+        with pytest.raises(RuntimeError, match="only 0 of 10 calls"):
+            await h2load.calls(bad, count=10, answer_bytes=answer.ByteSize())
+        await service.server.drain()
+    assert len(called.latencies) == 50
+    assert refused.answered == 10
+    assert refused.good(answer.ByteSize()) == 0
 
 
 def test_transform_measured_gives_a_result_for_each_event() -> None:
