@@ -188,7 +188,7 @@ def table(report: Report) -> str:
     """Print a report as a table of one row."""
     found = report.findings
     row = {
-        "events": f"{report.events:,}",
+        "acked": f"{len(found.acked):,}",
         "kills": report.kills,
         "requests": f"{found.requests:,}",
         "resent": f"{found.copies:,}",
