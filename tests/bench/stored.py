@@ -1,10 +1,12 @@
 """The mapping replaced by stored bytes: what the rest of the way takes by itself."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import count
 from typing import Final
+
+from msgspec.structs import replace
 
 from bench import configured
 from bench.profiles import purchase

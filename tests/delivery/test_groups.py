@@ -1,6 +1,7 @@
 import dataclasses
 from typing import Any
 
+import msgspec
 import pytest
 
 from tokferry_server.delivery import Parcel
@@ -114,7 +115,7 @@ async def test_routes_do_not_mix_and_results_keep_the_callers_order(
         dataclasses.replace(ROUTE, event_source="offline"),
     ]
     sent = [
-        dataclasses.replace(parcel, route=routes[index % 4])
+        msgspec.structs.replace(parcel, route=routes[index % 4])
         for index, parcel in enumerate(_parcels([60] * 40))
     ]
     refused = Answer(http_status=401, code=40001)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, Protocol, TypeVar
 
+import msgspec
+
 from tokferry_server.delivery.result import NOT_SENT, DeliveryResult
 from tokferry_server.tiktok.events_1 import EVENTS_1
 from tokferry_server.tiktok.events_2 import EVENTS_2
@@ -16,11 +18,11 @@ WIRE_FORMATS: Final[dict[str, WireFormat]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parcel:
+class Parcel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One TikTok event to deliver: ``body`` is its finished JSON.
 
-    ``time_ms`` is when it happened, in Unix milliseconds.
+    ``time_ms`` is when it happened, in Unix milliseconds. A struct, because one is made
+    for each event: a frozen dataclass takes ten times as long.
     """
 
     route: Route

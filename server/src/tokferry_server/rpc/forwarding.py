@@ -1,9 +1,9 @@
 """Forward's work behind the call: outcomes to parcels, deliveries to results."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
+import msgspec
 from msgspec.structs import replace
 
 from tokferry.v1 import (
@@ -51,11 +51,11 @@ _WORST_FIRST = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True, gc=False):
     """What became of one input event, with its TikTok events encoded.
 
     It holds no more than its answer needs: many wait at a time for TikTok or the disk.
+    A struct, as ``Parcel`` is.
     """
 
     batch: int
@@ -84,22 +84,24 @@ def prepare(
     outcomes: Iterable[Outcome], route: Route, wire: WireFormat
 ) -> Iterator[Prepared]:
     """Encode every mapped event once; these bytes are what is sent."""
+    encode = wire.encode_event
     for outcome in outcomes:
+        parcels = [
+            Parcel(
+                route=route,
+                event=mapped.event.event,
+                event_id=mapped.event.event_id or "",
+                body=encode(mapped.event, mapped.time_ms),
+                time_ms=mapped.time_ms,
+            )
+            for mapped in outcome.events
+        ]
         yield Prepared(
             outcome.batch,
             outcome.event,
             outcome.drop,
             outcome.warnings,
-            tuple(
-                Parcel(
-                    route=route,
-                    event=mapped.event.event,
-                    event_id=mapped.event.event_id or "",
-                    body=wire.encode_event(mapped.event, mapped.time_ms),
-                    time_ms=mapped.time_ms,
-                )
-                for mapped in outcome.events
-            ),
+            tuple(parcels),
         )
 
 
