@@ -1,6 +1,7 @@
 """The way of a batch through the product, as Transform and Forward run it."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from bench.profiles import Load
 from tokferry.v1 import BatchList, TransformResponse
@@ -52,7 +53,7 @@ def to_typed(connection: Connection, read: Read, *, explain: bool = False) -> Wa
 
     def way(data: bytes) -> bytes:
         outcomes = transformer.transform(read(data, transformer))
-        results = [write_transform_result(outcome, wire) for outcome in outcomes]
+        results: list[Any] = [write_transform_result(one, wire) for one in outcomes]
         return TransformResponse(results=results).SerializeToString()
 
     return way

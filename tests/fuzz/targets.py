@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 from strategies import messages
 from strategies.chance import pick, seldom
 from strategies.dialects import INBOUND, OUTGOING, write
-from tokferry.v1 import BatchList
+from tokferry.v1 import BatchList, TransformResult
 from tokferry_server.mapping.connection import Connection
 from tokferry_server.mapping.transform import Transformer
 from tokferry_server.mparticle.model import Batch, Malformed
@@ -141,7 +141,7 @@ def _transform(choice: int, batches: Iterable[Batch | Malformed]) -> None:
     wire = wire_format(transformer.connection.wire_format)
     outcomes = list(transformer.transform(batches))
     for outcome in outcomes:
-        write_transform_result(outcome, wire).SerializeToString()
+        TransformResult(**write_transform_result(outcome, wire)).SerializeToString()
     write_coverage(outcomes)
 
 

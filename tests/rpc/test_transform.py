@@ -54,7 +54,7 @@ async def test_the_typed_event_and_its_bytes_say_the_same(start: Any) -> None:
     response = await running.client.transform(batch(purchase(1)), connection="shop")
     (event,) = response.results[0].events
     assert _as_json(event.event) == json.loads(event.json)
-    assert MatchKey.MATCH_KEY_EMAIL in event.coverage
+    assert not event.coverage
 
 
 async def test_a_typed_batch_gives_what_its_json_gives(start: Any) -> None:
@@ -133,9 +133,26 @@ async def test_explain_names_the_origin_of_every_field(start: Any) -> None:
     )
     (event,) = response.results[0].events
     assert response.coverage.events == 1
+    assert MatchKey.MATCH_KEY_EMAIL in event.coverage
     origins = {o.tiktok_field: (o.mparticle_path, o.rule) for o in event.origins}
     assert origins["user.email"] == ("batch.user_identities.email", "email")
     assert set(_leaves(json.loads(event.json))) == set(origins)
+
+
+async def test_explain_names_the_custom_mapping(start: Any) -> None:
+    mapping = {
+        "name": "sign-ups",
+        "match": {"event_type": "commerce_event", "action": "purchase"},
+        "event": "Subscribe",
+    }
+    running = await start(custom_mappings=[mapping])
+    response = await running.client.transform(
+        batch(purchase(1)), connection="shop", explain=True
+    )
+    (event,) = response.results[0].events
+    named = {o.tiktok_field: o.mapping for o in event.origins if o.HasField("mapping")}
+    assert named["event"] == "sign-ups"
+    assert "user.email" not in named
 
 
 async def test_warnings_come_with_their_field(start: Any) -> None:

@@ -61,15 +61,13 @@ class Connections:
         self, name: str, *, test_event_code: str | None, explain: bool = False
     ) -> Transformer:
         """Give the connection's transformer, with the call's own test code if any."""
-        connection = self.get(name).mapping
         key = (name, test_event_code, explain)
         known = self._transformers.get(key)
         if known is not None:
             self._transformers.move_to_end(key)
             return known
-        transformer = Transformer(
-            with_test_code(connection, test_event_code), explain=explain
-        )
+        connection = with_test_code(self.get(name).mapping, test_event_code)
+        transformer = Transformer(connection, explain=explain)
         self._transformers[key] = transformer
         if len(self._transformers) > len(self._configured) + _MORE_TRANSFORMERS:
             self._transformers.popitem(last=False)

@@ -175,15 +175,15 @@ class Dispatch:
                 disk fails; nothing was accepted then.
         """
         if errand.validate_only:
-            forwarding.write_validated(prepared, reply)
+            kinds = forwarding.write_validated(prepared, reply)
         elif errand.mode == DeliveryMode.DELIVERY_MODE_DURABLE:
             puts = await self._store(_rows(prepared, errand, sequence))
-            forwarding.write_stored(prepared, puts, reply)
+            kinds = forwarding.write_stored(prepared, puts, reply)
         else:
             parcels = forwarding.parcels_of(prepared)
             results = await self._send(parcels, errand, deadline)
-            forwarding.write_delivered(prepared, results, reply)
-        self._telemetry.instruments.forwarded(errand.connection, reply.results)
+            kinds = forwarding.write_delivered(prepared, results, reply)
+        self._telemetry.instruments.forwarded(errand.connection, kinds)
 
     async def _send(
         self, parcels: Sequence[Parcel], errand: Errand, deadline: float

@@ -1,16 +1,14 @@
 """Forward's work behind the call: outcomes to parcels, deliveries to results."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 from msgspec.structs import replace
 
 from tokferry.v1 import (
     ChunkResult,
-    Delivery,
     DeliveryReason,
-    EventResult,
     ForwardResponse,
     ForwardTotals,
 )
@@ -19,19 +17,30 @@ from tokferry_server.delivery.group import Parcel
 from tokferry_server.delivery.outbox.interface import Put, State
 from tokferry_server.delivery.result import DeliveryResult
 from tokferry_server.mapping.outcome import Drop, DropReason, MappingWarning, Outcome
-from tokferry_server.rpc.write_proto import write_drop, write_warnings
+from tokferry_server.rpc.write_proto import (
+    DROP_REASONS,
+    Members,
+    write_drop,
+    write_warnings,
+)
 from tokferry_server.tiktok import reasons
 from tokferry_server.tiktok.wire import Route, WireFormat
 
 Reply = ForwardResponse | ChunkResult
 """Whatever carries a result for each event, and their totals."""
 
-T = TypeVar("T")
+Kinds = Counter[tuple[int, int]]
+"""How many events ended so: an outcome with the reason of the drop or of the worst
+delivery, both as their enums number them."""
 
-_OUTCOMES = {
-    name: OutcomeMessage.Value(f"OUTCOME_{name.upper()}")
+_NAMES: dict[int, str] = {
+    OutcomeMessage.Value(f"OUTCOME_{name.upper()}"): name
     for name in ForwardTotals.DESCRIPTOR.fields_by_name
     if name != "received"
+}
+_REASONS = {
+    reason: DeliveryReason.Value(f"DELIVERY_REASON_{reason.name}")
+    for reason in reasons.DeliveryReason
 }
 _ENDINGS = {
     ending: OutcomeMessage.Value(f"OUTCOME_{ending.name}") for ending in reasons.Outcome
@@ -111,23 +120,25 @@ def parcels_of(prepared: Iterable[Prepared]) -> list[Parcel]:
 
 
 def write_delivered(
-    prepared: Sequence[Prepared], results: Sequence[DeliveryResult], reply: Reply
-) -> None:
+    prepared: Sequence[Prepared], results: Iterable[DeliveryResult], reply: Reply
+) -> Kinds:
     """Write one result for each input event, in input order."""
-    _write(prepared, results, _delivered, reply)
+    return _write(prepared, _delivered(results), reply)
 
 
 def write_stored(
-    prepared: Sequence[Prepared], puts: Sequence[Put], reply: Reply
-) -> None:
+    prepared: Sequence[Prepared], puts: Iterable[Put], reply: Reply
+) -> Kinds:
     """Write what the outbox promises: accepted, or where the first copy stands."""
-    _write(prepared, puts, _stored, reply)
+    ends = ({"outcome": _STATES[put.state], "duplicate": put.duplicate} for put in puts)
+    return _write(prepared, ends, reply)
 
 
-def write_validated(prepared: Sequence[Prepared], reply: Reply) -> None:
+def write_validated(prepared: Sequence[Prepared], reply: Reply) -> Kinds:
     """Write what would be sent, for a call that only validates."""
-    bodies = [parcel.body for parcel in parcels_of(prepared)]
-    _write(prepared, bodies, _validated, reply)
+    outcome = OutcomeMessage.OUTCOME_VALIDATED
+    ends = ({"outcome": outcome, "json": one.body} for one in parcels_of(prepared))
+    return _write(prepared, ends, reply)
 
 
 def add_totals(sums: ForwardTotals, totals: ForwardTotals) -> None:
@@ -137,63 +148,62 @@ def add_totals(sums: ForwardTotals, totals: ForwardTotals) -> None:
 
 
 def _write(
-    prepared: Sequence[Prepared],
-    ends: Iterable[T],
-    fill: Callable[[Delivery, T], None],
-    reply: Reply,
-) -> None:
-    """Write a result for each event; ``fill`` writes how one of its parcels ended."""
-    counts = dict.fromkeys(_OUTCOMES.values(), 0)
+    prepared: Sequence[Prepared], ends: Iterable[Members], reply: Reply
+) -> Kinds:
+    """Write a result for each event; ``ends`` says how each of the parcels ended."""
+    kinds: Kinds = Counter()
     remaining = iter(ends)
     add = reply.results.add
     for one in prepared:
-        result = add(batch=one.batch, event=one.event)
+        result: Members = {"batch": one.batch, "event": one.event}
         if one.warnings:
-            result.warnings.extend(write_warnings(one.warnings))
+            result["warnings"] = write_warnings(one.warnings)
         if one.drop is not None:
-            result.outcome = OutcomeMessage.OUTCOME_DROPPED
-            result.drop.CopyFrom(write_drop(one.drop))
+            kind = OutcomeMessage.OUTCOME_DROPPED, DROP_REASONS[one.drop.reason]
+            result["drop"] = write_drop(one.drop)
         else:
-            for parcel in one.parcels:
-                delivery = result.deliveries.add(
-                    event=parcel.event, event_id=parcel.event_id
-                )
-                fill(delivery, next(remaining))
-            result.outcome = _worst(result)
-        counts[result.outcome] += 1
+            deliveries = [
+                {**next(remaining), "event": parcel.event, "event_id": parcel.event_id}
+                for parcel in one.parcels
+            ]
+            worst = (
+                deliveries[0] if len(deliveries) == 1 else min(deliveries, key=_rank)
+            )
+            kind = worst["outcome"], worst.get("reason", 0)
+            result["deliveries"] = deliveries
+        add(outcome=kind[0], **result)
+        kinds[kind] += 1
     reply.totals.received = len(prepared)
-    for name, outcome in _OUTCOMES.items():
-        setattr(reply.totals, name, counts[outcome])
+    for (outcome, _), number in kinds.items():
+        name = _NAMES[outcome]
+        setattr(reply.totals, name, getattr(reply.totals, name) + number)
+    return kinds
 
 
-def _worst(result: EventResult) -> "OutcomeMessage.ValueType":
-    outcomes = [delivery.outcome for delivery in result.deliveries]
-    return outcomes[0] if len(outcomes) == 1 else min(outcomes, key=_WORST_FIRST.index)
+def _rank(delivery: Members) -> int:
+    return _WORST_FIRST.index(delivery["outcome"])
 
 
-def _stored(delivery: Delivery, put: Put) -> None:
-    delivery.outcome = _STATES[put.state]
-    if put.duplicate:
-        delivery.duplicate = True
+def _delivered(results: Iterable[DeliveryResult]) -> Iterator[Members]:
+    """Give each result's members; the events of a request mostly share theirs."""
+    last: DeliveryResult | None = None
+    members: Members = {}
+    for result in results:
+        if result is not last:
+            last, members = result, _members(result)
+        yield members
 
 
-def _validated(delivery: Delivery, body: bytes) -> None:
-    delivery.outcome = OutcomeMessage.OUTCOME_VALIDATED
-    delivery.json = body
-
-
-def _delivered(delivery: Delivery, result: DeliveryResult) -> None:
-    delivery.outcome = _ENDINGS[result.outcome]
-    delivery.attempts = result.attempts
-    if result.code is not None:
-        delivery.code = result.code
-    if result.http_status is not None:
-        delivery.http_status = result.http_status
-    if result.message is not None:
-        delivery.message = result.message
-    if result.field:
-        delivery.field = result.field
-    if result.request_id:
-        delivery.request_id = result.request_id
+def _members(result: DeliveryResult) -> Members:
+    members: Members = {
+        "outcome": _ENDINGS[result.outcome],
+        "attempts": result.attempts,
+        "code": result.code,
+        "http_status": result.http_status,
+        "message": result.message,
+        "field": result.field,
+        "request_id": result.request_id,
+    }
     if result.reason is not None:
-        delivery.reason = DeliveryReason.Value(f"DELIVERY_REASON_{result.reason.name}")
+        members["reason"] = _REASONS[result.reason]
+    return members

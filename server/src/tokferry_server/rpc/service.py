@@ -71,8 +71,10 @@ class ForwardingService(ForwardingServiceServicer):
             outcomes = await collect(transformer.transform(batches))
         self._telemetry.instruments.transformed(request.connection, outcomes)
         wire = wire_format(transformer.connection.wire_format)
-        results = (write_transform_result(outcome, wire) for outcome in outcomes)
-        response = TransformResponse(results=await collect(results))
+        results: list[Any] = await collect(
+            write_transform_result(outcome, wire) for outcome in outcomes
+        )
+        response = TransformResponse(results=results)
         if request.explain:
             response.coverage.CopyFrom(write_coverage(outcomes))
         return response

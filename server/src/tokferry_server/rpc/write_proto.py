@@ -1,70 +1,73 @@
-"""Writes the mapping's outcomes as messages: the counterpart of ``read_proto``."""
+"""Writes the mapping's outcomes as messages: the counterpart of ``read_proto``.
+
+Members of messages are given, for whoever makes the outermost message of them all:
+messages that are made first are copied into it.
+"""
 
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from tokferry.tiktok.v1 import Event as EventMessage
-from tokferry.tiktok.v1 import LegacyEvent as LegacyEventMessage
-from tokferry.v1 import Drop as DropMessage
 from tokferry.v1 import (
     DropReason,
-    FieldOrigin,
     IdentifierCoverage,
     KeyCoverage,
     MatchKey,
-    TransformedEvent,
     TransformOutcome,
-    TransformResult,
     WarningCode,
 )
-from tokferry.v1 import Warning as WarningMessage
+from tokferry_server.mapping import outcome as mapping
 from tokferry_server.mapping.coverage import MATCH_KEYS, Coverage, match_keys
 from tokferry_server.mapping.outcome import Drop, MappedEvent, MappingWarning, Outcome
 from tokferry_server.tiktok.events_1 import to_legacy
 from tokferry_server.tiktok.model import Event
 from tokferry_server.tiktok.wire import WireFormat
 
+Members = dict[str, Any]
+"""Field → value, as a message's constructor takes them; of a message, its members."""
+
 _MATCH_KEYS = {name: MatchKey.Value(f"MATCH_KEY_{name.upper()}") for name in MATCH_KEYS}
+DROP_REASONS = {
+    reason: DropReason.Value(f"DROP_REASON_{reason.name}")
+    for reason in mapping.DropReason
+}
+_WARNINGS = {
+    code: WarningCode.Value(f"WARNING_CODE_{code.name}") for code in mapping.WarningCode
+}
 _LISTS = ("email", "phone", "external_id")
 
 
-def write_transform_result(outcome: Outcome, wire: WireFormat) -> TransformResult:
+def write_transform_result(outcome: Outcome, wire: WireFormat) -> Members:
     """Write one outcome; each event with the bytes that Forward would post."""
-    result = TransformResult(
-        batch=outcome.batch,
-        event=outcome.event,
-        outcome=(
-            TransformOutcome.TRANSFORM_OUTCOME_DROPPED
-            if outcome.drop
-            else TransformOutcome.TRANSFORM_OUTCOME_EVENTS
-        ),
-        events=[_transformed(mapped, wire) for mapped in outcome.events],
-        warnings=write_warnings(outcome.warnings),
-    )
-    if outcome.drop is not None:
-        result.drop.CopyFrom(write_drop(outcome.drop))
-    return result
+    members: Members = {
+        "batch": outcome.batch,
+        "event": outcome.event,
+        "warnings": write_warnings(outcome.warnings),
+    }
+    if outcome.drop is None:
+        members["outcome"] = TransformOutcome.TRANSFORM_OUTCOME_EVENTS
+        members["events"] = [_transformed(mapped, wire) for mapped in outcome.events]
+    else:
+        members["outcome"] = TransformOutcome.TRANSFORM_OUTCOME_DROPPED
+        members["drop"] = write_drop(outcome.drop)
+    return members
 
 
-def write_drop(drop: Drop) -> DropMessage:
+def write_drop(drop: Drop) -> Members:
     """Write why nothing is sent."""
-    return DropMessage(
-        reason=DropReason.Value(f"DROP_REASON_{drop.reason.name}"),
-        field=drop.field,
-        intended=drop.reason.intended,
-        message=drop.message,
-    )
+    return {
+        "reason": DROP_REASONS[drop.reason],
+        "field": drop.field,
+        "intended": drop.reason.intended,
+        "message": drop.message,
+    }
 
 
-def write_warnings(warnings: Iterable[MappingWarning]) -> list[WarningMessage]:
+def write_warnings(warnings: Iterable[MappingWarning]) -> list[Members]:
     """Write what was left out or changed."""
     return [
-        WarningMessage(
-            code=WarningCode.Value(f"WARNING_CODE_{warning.code.name}"),
-            field=warning.field,
-        )
+        {"code": _WARNINGS[warning.code], "field": warning.field}
         for warning in warnings
     ]
 
@@ -89,29 +92,29 @@ def write_coverage(outcomes: Iterable[Outcome]) -> IdentifierCoverage:
     )
 
 
-def _transformed(mapped: MappedEvent, wire: WireFormat) -> TransformedEvent:
-    transformed = TransformedEvent(
-        json=wire.encode_event(mapped.event, mapped.time_ms),
-        origins=[
-            FieldOrigin(
-                tiktok_field=origin.tiktok,
-                mparticle_path=origin.mparticle,
-                rule=origin.rule,
-            )
-            for origin in mapped.origins
-        ],
-        coverage=write_match_keys(mapped.event),
-    )
+def _transformed(mapped: MappedEvent, wire: WireFormat) -> Members:
+    members: Members = {"json": wire.encode_event(mapped.event, mapped.time_ms)}
     if wire.name == "events_1":
-        legacy = msgspec.to_builtins(to_legacy(mapped.event, mapped.time_ms))
-        transformed.legacy_event.CopyFrom(LegacyEventMessage(**legacy))
+        legacy = to_legacy(mapped.event, mapped.time_ms)
+        members["legacy_event"] = msgspec.to_builtins(legacy)
     else:
-        transformed.event.CopyFrom(EventMessage(**_event_members(mapped.event)))
-    return transformed
+        members["event"] = _event_members(mapped.event)
+    if mapped.origins:  # it is to be explained
+        members["coverage"] = write_match_keys(mapped.event)
+        members["origins"] = [
+            {
+                "tiktok_field": origin.tiktok,
+                "mparticle_path": origin.mparticle,
+                "rule": origin.rule,
+                "mapping": origin.mapping,
+            }
+            for origin in mapped.origins
+        ]
+    return members
 
 
-def _event_members(event: Event) -> dict[str, Any]:
-    members: dict[str, Any] = msgspec.to_builtins(event)
+def _event_members(event: Event) -> Members:
+    members: Members = msgspec.to_builtins(event)
     user = members.get("user", {})
     for name in _LISTS:
         value = user.get(name)

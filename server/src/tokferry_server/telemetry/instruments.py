@@ -1,14 +1,14 @@
 """What the service records while it works, bound to the table of instruments."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 
 import grpc
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Histogram, MeterProvider, Observation
 
-from tokferry.v1 import DeliveryReason, DropReason, EventResult
+from tokferry.v1 import DeliveryReason, DropReason
 from tokferry.v1 import Outcome as OutcomeMessage
 from tokferry_server.mapping.outcome import DropReason as MappingDrop
 from tokferry_server.mapping.outcome import Outcome
@@ -118,25 +118,23 @@ class Instruments:
 
     def transformed(self, connection: str, outcomes: Iterable[Outcome]) -> None:
         """Count the events of a Transform; without a connection under no name."""
-        counts = Counter(
-            None if outcome.drop is None else outcome.drop.reason
-            for outcome in outcomes
-        )
+        counts: Counter[MappingDrop | None] = Counter()
+        for outcome in outcomes:
+            counts[None if outcome.drop is None else outcome.drop.reason] += 1
         for drop, number in counts.items():
-            if drop is None:
-                key = (connection, "transformed", "", "")
-            else:
-                intended = "true" if drop.intended else "false"
-                key = (connection, "dropped", drop.name, intended)
-            self._events.add(*key, number=number)
+            self._events.add(connection, *_transformed(drop), number=number)
 
     def mapped(self, connection: str, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
         """Count what Forward maps while it passes through."""
         return self._coverage.counted(connection, outcomes)
 
-    def forwarded(self, connection: str, results: Iterable[EventResult]) -> None:
-        """Count the events of a Forward, or of a chunk."""
-        for kind, number in Counter(map(_kind, results)).items():
+    def forwarded(self, connection: str, kinds: Mapping[tuple[int, int], int]) -> None:
+        """Count the events of a Forward, or of a chunk.
+
+        ``kinds`` says how many there are of an outcome, with the reason of the drop or
+        of the worst delivery.
+        """
+        for kind, number in kinds.items():
             self._events.add(connection, *_names(*kind), number=number)
 
     def begun(self, key: str) -> None:
@@ -162,15 +160,11 @@ class Instruments:
         )
 
 
-def _kind(result: EventResult) -> tuple[int, int]:
-    """Give an event's outcome and, of a drop or of its worst delivery, the reason."""
-    outcome = result.outcome
-    if outcome == _DROPPED:
-        return outcome, result.drop.reason
-    if outcome in _GOOD:
-        return outcome, 0
-    worst = (one.reason for one in result.deliveries if one.outcome == outcome)
-    return outcome, next(worst, 0)
+@cache
+def _transformed(drop: MappingDrop | None) -> tuple[str, str, str]:
+    if drop is None:
+        return "transformed", "", ""
+    return "dropped", drop.name, "true" if drop.intended else "false"
 
 
 @cache
@@ -179,7 +173,7 @@ def _names(outcome: "OutcomeMessage.ValueType", reason: int) -> tuple[str, str, 
     if outcome == _DROPPED:
         drop = DropReason.Name(reason).removeprefix("DROP_REASON_")  # type: ignore[arg-type]
         return name, drop, "true" if _INTENDED.get(drop) else "false"
-    if not reason:
+    if not reason or outcome in _GOOD:
         return name, "", ""
     full = DeliveryReason.Name(reason)  # type: ignore[arg-type]
     return name, full.removeprefix("DELIVERY_REASON_"), ""
