@@ -12,7 +12,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 export UV_PYTHON_DOWNLOADS := never
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test polyglot polyglot-long gate bench mutants simulate chaos fuzz check generate clean
+.PHONY: help demo test polyglot polyglot-long gate bench mutants simulate chaos soak fuzz check generate clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | \
@@ -46,6 +46,9 @@ simulate: $(READY) ## play 10,000 stories of the delivery worker in virtual time
 chaos: $(READY) ## kill the server at random and at every failpoint, and the bulk command; nothing is lost
 	PYTHONPATH=tests $(BIN)/python -m chaos
 	$(BIN)/pytest -m long
+
+soak: $(READY) ## serve for an hour under load and faults, and rotate all secrets meanwhile
+	PYTHONPATH=tests $(BIN)/python -m soak $(SOAK)
 
 fuzz: $(READY) ## feed a million inputs to each place that reads bytes from outside
 	cd tests && for target in json structured typed tiktok settings; do \

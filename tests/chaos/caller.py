@@ -1,7 +1,7 @@
 """A caller that streams numbered events and sends again whatever was not answered."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,6 +13,7 @@ from chaos.processes import CONNECTION
 from tokferry.v1 import (
     Chunk,
     ChunkResult,
+    EventResult,
     ForwardStreamRequest,
     ForwardStreamResponse,
     ForwardTotals,
@@ -181,24 +182,28 @@ class _Stream:
                 self._answered(response.chunk)
             case "totals":
                 totals = response.totals
-                self._log.write(End(self._number, totals.chunks, _sums(totals.totals)))
+                self._log.write(End(self._number, totals.chunks, sums(totals.totals)))
 
     def _answered(self, result: ChunkResult) -> None:
-        results = [
-            Answered(
-                one.outcome,
-                one.deliveries[0].event_id if one.deliveries else "",
-                any(each.duplicate for each in one.deliveries),
-            )
-            for one in result.results
-        ]
-        self._log.write(
-            Ok(self._number, result.sequence, results, _sums(result.totals))
-        )
+        results = answered(result.results)
+        self._log.write(Ok(self._number, result.sequence, results, sums(result.totals)))
         if self._open.pop(result.sequence, None) is not None:
             self._work.done += 1
             self._work.changed.set()
 
 
-def _sums(totals: ForwardTotals) -> dict[str, int]:
+def answered(results: Iterable[EventResult]) -> list[Answered]:
+    """Give what a history keeps of the results of events."""
+    return [
+        Answered(
+            one.outcome,
+            one.deliveries[0].event_id if one.deliveries else "",
+            any(each.duplicate for each in one.deliveries),
+        )
+        for one in results
+    ]
+
+
+def sums(totals: ForwardTotals) -> dict[str, int]:
+    """Give the sums of a reply, by outcome."""
     return {name.name: count for name, count in totals.ListFields()}

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = (
     *("demo", "test", "polyglot", "polyglot-long", "gate", "bench", "mutants"),
-    *("simulate", "chaos", "fuzz", "check", "generate", "clean"),
+    *("simulate", "chaos", "soak", "fuzz", "check", "generate", "clean"),
 )
 
 OUTER = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTHON", "VENV")
