@@ -60,13 +60,22 @@ def test_the_values_of_settings_do_not_stand_in_the_source(
 
 
 def test_a_custom_mapping_adds_the_rows_that_its_event_takes() -> None:
-    mappings = [{"name": "m", "match": {"action": "purchase"}, "event": "Subscribe"}]
+    mappings = [
+        {
+            "name": "m",
+            "match": {"action": "purchase"},
+            "event": "Subscribe",
+            "fields": {"description": {"from": "batch.context.plan", "default": "x"}},
+        }
+    ]
     source = Transformer(connection(custom_mappings=mappings)).source
-    *_, order, products = source.split("\n\n\n")
+    *_, order, products, fields = source.split("\n\n\n")
 
     assert "-> properties.currency" in order
     assert "-> properties.order_id" not in order
     assert "->" not in products
+    written = "batch.context.plan | setting.custom_mappings.fields.description"
+    assert f"# {written} -> properties.description\n" in fields
 
 
 def test_a_traceback_shows_the_line() -> None:

@@ -1,27 +1,20 @@
 """The mapping: batches in, one outcome for each of their events out. Pure."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import partial
-
-from msgspec.structs import replace
 
 from tokferry_server.mapping import commerce, requirements
 from tokferry_server.mapping.code.mapping import compile_code, compile_order
 from tokferry_server.mapping.connection import Connection
-from tokferry_server.mapping.custom.apply import apply
+from tokferry_server.mapping.custom.apply import make_events
 from tokferry_server.mapping.custom.compile import compile_mapping
-from tokferry_server.mapping.custom.matching import CustomIndex, Found
+from tokferry_server.mapping.custom.matching import CustomIndex
 from tokferry_server.mapping.native import Native, NativeEvents
 from tokferry_server.mapping.outcome import (
     Drop,
     DropReason,
     MappedEvent,
-    Origin,
     Outcome,
-    WarningCode,
 )
-from tokferry_server.mapping.rules.event_id import numbered
 from tokferry_server.mapping.rules.texts import as_text
 from tokferry_server.mapping.scope import Scope
 from tokferry_server.mapping.shared import NO_DATA, SharedBatch
@@ -29,7 +22,6 @@ from tokferry_server.mapping.table import plan
 from tokferry_server.mapping.wanted import wanted
 from tokferry_server.mparticle.model import Batch, Event, EventData, Malformed
 from tokferry_server.tiktok import model as tiktok
-from tokferry_server.tiktok.names import RETIRING_EVENTS
 
 
 class Transformer:
@@ -47,11 +39,10 @@ class Transformer:
         self._custom = CustomIndex(connection.custom_mappings)
         rows = plan(connection)
         self.wanted = wanted(rows, connection.custom_mappings)
-        compile_for = partial(compile_order, explain=explain)
         self._code = compile_code(rows, explain=explain)
-        self._order = compile_for(rows)
+        self._order = compile_order(rows, explain=explain)
         self._mappings = [
-            compile_mapping(mapping, rows, compile_for)
+            compile_mapping(mapping, rows, explain=explain)
             for mapping in connection.custom_mappings
         ]
 
@@ -59,7 +50,7 @@ class Transformer:
     def source(self) -> str:
         """The functions that were written for this connection, to be read."""
         sources = [self._code.source, self._order.source]
-        sources += [mapping.order.source for mapping in self._mappings]
+        sources += [mapping.source for mapping in self._mappings]
         return "\n\n".join(dict.fromkeys(sources))
 
     def transform(self, batches: Iterable[Batch | Malformed]) -> Iterator[Outcome]:
@@ -99,7 +90,7 @@ class Transformer:
         made, scope = shared.begin(data, event_type, index)
         requirements.check(made, scope)
         events = (
-            tuple(self._make_custom(made, scope, custom))
+            make_events(self._mappings, made, scope, custom)
             if native is None
             else (self._make_native(made, scope, native),)
         )
@@ -125,45 +116,12 @@ class Transformer:
             made.properties = commerce.finish(properties, contents, products, scope)
         return MappedEvent(made, scope.time_ms, tuple(scope.origins or ()))
 
-    def _make_custom(
-        self, made: tiktok.Event, scope: Scope, found: Found
-    ) -> Iterator[MappedEvent]:
-        """Make the events of every mapping; the event is dropped if none can be."""
-        base = scope.origins
-        missing: Drop | None = None
-        counts: Counter[str] = Counter()
-        for position, products in found:
-            compiled = self._mappings[position]
-            name = compiled.mapping.event
-            if name in RETIRING_EVENTS:
-                scope.warn(WarningCode.EVENT_NAME_RETIRING, "event")
-            named = Origin("event", "event", "event", compiled.mapping.name)
-            scope.origins = base and [*base, named]
-            for properties in apply(compiled, products, scope):
-                if isinstance(properties, Drop):
-                    missing = missing or properties
-                else:
-                    counts[name] += 1
-                    one = _named(made, name, counts[name], properties)
-                    yield MappedEvent(one, scope.time_ms, tuple(scope.origins or ()))
-                scope.origins = base and [*base, named]
-        if not counts and missing is not None:
-            scope.refuse(missing.reason, missing.field)
-
 
 def _event_type(event: Event, data: EventData) -> str:
     given = event.event_type
     if type(given) is str and given.islower() and given.isidentifier():
         return given  # as nearly all are written
     return (as_text(given) or as_text(data.event_type) or "").lower()
-
-
-def _named(
-    made: tiktok.Event, name: str, count: int, properties: tiktok.Properties | None
-) -> tiktok.Event:
-    """Give the ``count``-th event of one name: TikTok counts (name, id) once."""
-    event_id = made.event_id and numbered(made.event_id, count)
-    return replace(made, event=name, event_id=event_id, properties=properties)
 
 
 def _malformed(malformed: Malformed) -> Drop:

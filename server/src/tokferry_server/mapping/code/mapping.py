@@ -11,13 +11,16 @@ from tokferry_server.mapping.table import Plan
 from tokferry_server.tiktok import model as tiktok
 from tokferry_server.written import load
 
+OfOrder = Callable[[Scope], tiktok.Properties]
+OfProducts = Callable[[Scope, Sequence[Listed]], list[tiktok.Content]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What makes the properties of commerce events, and the entry of each product."""
 
-    of_order: Callable[[Scope], tiktok.Properties]
-    of_products: Callable[[Scope, Sequence[Listed]], list[tiktok.Content]]
+    of_order: OfOrder
+    of_products: OfProducts
     source: str
 
 

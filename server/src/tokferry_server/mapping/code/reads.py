@@ -7,6 +7,8 @@ from tokferry_server.mapping.paths import LIST_MAPS, Path, any_case, first_of, k
 
 _NOT_NAME = re.compile(r"\W+")
 _NOTHING: dict[str, Any] = {}
+_DEPTH = 2
+"""Steps of the paths that are read in line, if they are more than one."""
 
 
 class Reads:
@@ -29,7 +31,7 @@ class Reads:
             self._locals[path.root] = [f"{path.root} = scope.{path.root}"]
         if len(path.steps) == 1:
             return f"{path.root}.{path.steps[0]}"
-        kind = kind_at(path) if len(path.steps) == 2 else None  # noqa: PLR2004
+        kind = kind_at(path) if len(path.steps) == _DEPTH else None
         return self._call(path) if kind is None else self._below(path, kind)
 
     def _below(self, path: Path, kind: Any) -> str:
@@ -53,12 +55,16 @@ class Reads:
 
     def value(self, path: Path, name: str) -> str:
         """Give the code for what ``name``, read from the path, is worth."""
-        if len(path.steps) > 1 and path.steps[0] in LIST_MAPS:
+        if len(path.steps) == _DEPTH and path.steps[0] in LIST_MAPS:
             self.names["first_of"] = first_of
             return f"first_of({name})"
         return name
 
     def _call(self, path: Path) -> str:
+        if path.root == "product":
+            self._locals["scope.product"] = ["scope.product = product"]
         name = _NOT_NAME.sub("_", path.text).strip("_")
+        while self.names.get(name, path.get) is not path.get:
+            name += "_"  # paths that differ in other than letters and digits
         self.names[name] = path.get
         return f"{name}(scope)"

@@ -35,26 +35,49 @@ def attempt(rule: Rule, value: Any, scope: Scope) -> Any:
     return None if made is ABSENT else made
 
 
+def judge_field(rule: Rule, value: Any, scope: Scope) -> Any:
+    """Give what the rule makes of the value of a custom mapping's field."""
+    return None if is_blank_text(value) else judge(rule, value, scope)
+
+
 def write_row(step: Step, reads: Reads, *, explain: bool) -> Iterator[str]:
     """Yield the lines that set the local named as the step's member."""
+    others = step.paths[1:]
+    judges = [*("attempt" for _ in others), "judge"]
+    yield from write_value(step, reads, judges, explain=explain)
+    if others:
+        yield f"if {step.member} is LEFT_OUT:"
+        yield f"    {step.member} = None"
+    if explain:
+        yield from write_origin(step, "len(contents)")
+
+
+def write_value(
+    step: Step, reads: Reads, judges: Iterable[str], *, explain: bool
+) -> Iterator[str]:
+    """Yield the lines that take the first path that gives something.
+
+    ``judges`` names the functions that have the rule judge the value of each path.
+    """
     reads.names |= _NAMES
     member = step.member
     yield f"# {' | '.join(path.text for path in step.paths)} -> {step.row.tiktok}"
-    *others, last = step.paths
-    for number, path in enumerate(step.paths):
-        judged = _judged(step, path, reads, by="judge" if path is last else "attempt")
+    for number, (path, by) in enumerate(zip(step.paths, judges, strict=True)):
+        judged = _judged(step, path, reads, by=by)
         lines = [f"{member} = {reads.expression(path)}"]
         lines += _unless_plain(step, path, judged, explain=explain)
         if number:
             yield f"if {member} is None:"
-            lines = _indented(lines)
+            lines = indented(lines)
         yield from lines
-    if others:
-        yield f"if {member} is LEFT_OUT:"
-        yield f"    {member} = None"
-    if explain:
-        yield f"if {member} is not None:"
-        yield f"    scope.note_origin({_tiktok(step)}, {step.row.rule!r})"
+
+
+def write_origin(step: Step, entry: str) -> Iterator[str]:
+    """Yield the lines that note where a value came from; ``entry`` is its index."""
+    outer, listed, member = step.row.tiktok.partition("[*]")
+    tiktok = f"f'{outer}[{{{entry}}}]{member}'" if listed else repr(outer)
+    yield f"if {step.member} is not None:"
+    yield f"    scope.note_origin({tiktok}, {step.row.rule!r})"
 
 
 def _judged(step: Step, path: Path, reads: Reads, *, by: str) -> list[str]:
@@ -66,7 +89,7 @@ def _judged(step: Step, path: Path, reads: Reads, *, by: str) -> list[str]:
     if rule not in EASY:
         return lines
     condition, made = (text.format(member) for text in EASY[rule])
-    return [f"if {condition}:", f"    {member} = {made}", "else:", *_indented(lines)]
+    return [f"if {condition}:", f"    {member} = {made}", "else:", *indented(lines)]
 
 
 def _unless_plain(
@@ -84,18 +107,20 @@ def _unless_plain(
     if step.row.rule in PLAIN:
         conditions.insert(0, f"not ({PLAIN[step.row.rule].format(member)})")
     yield f"if {' and '.join(conditions)}:"
-    yield from _indented(judged)
+    yield from indented(judged)
 
 
 _NAMES = {
     "judge": judge,
     "attempt": attempt,
+    "judge_field": judge_field,
     "LEFT_OUT": LEFT_OUT,
     "CURRENCIES": CURRENCIES,
 }
 
 
-def _indented(lines: Iterable[str]) -> list[str]:
+def indented(lines: Iterable[str]) -> list[str]:
+    """Give the lines one level further in."""
     return [f"    {line}" for line in lines]
 
 
@@ -103,8 +128,3 @@ def _mparticle(path: Path) -> str:
     if path.is_of_product:
         return f"place + {path.below!r}"
     return repr(path.text)
-
-
-def _tiktok(step: Step) -> str:
-    outer, entry, member = step.row.tiktok.partition("[*]")
-    return f"f'{outer}[{{len(contents)}}]{member}'" if entry else repr(outer)

@@ -1,99 +1,82 @@
-"""Makes the TikTok properties of an event by one custom mapping."""
+"""Makes the TikTok events of an event that custom mappings match."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+
+from msgspec.structs import replace
 
 from tokferry_server.mapping import commerce
-from tokferry_server.mapping.custom.compile import Compiled, Setter
+from tokferry_server.mapping.custom.compile import Compiled
+from tokferry_server.mapping.custom.matching import Found
 from tokferry_server.mapping.native import Listed
-from tokferry_server.mapping.outcome import Drop, DropReason
+from tokferry_server.mapping.outcome import (
+    DropReason,
+    MappedEvent,
+    Origin,
+    WarningCode,
+)
+from tokferry_server.mapping.rules.event_id import numbered
 from tokferry_server.mapping.scope import Scope
-from tokferry_server.tiktok.model import Content, Properties
+from tokferry_server.tiktok.model import Event, Properties
+from tokferry_server.tiktok.names import RETIRING_EVENTS
 
 _NO_PRODUCTS = "event.product_action.products"
-_NO_PRODUCT = f"{_NO_PRODUCTS}[0]"
 
 
-def apply(
-    compiled: Compiled, products: list[Listed], scope: Scope
-) -> Iterator[Properties | Drop | None]:
-    """Yield the properties of each TikTok event, if any, or why it cannot be made."""
-    if compiled.mapping.per == "event":
-        yield _properties(compiled, products, scope)
-        return
-    if not products:
-        yield Drop(DropReason.MISSING_REQUIRED_PROPERTY, _NO_PRODUCTS)
-    for product in products:
-        yield _properties(compiled, [product], scope)
+def make_events(
+    mappings: Sequence[Compiled], made: Event, scope: Scope, found: Found
+) -> tuple[MappedEvent, ...]:
+    """Make the events of every mapping found; the event is dropped if none can be.
+
+    ``made`` is what they have in common.
+    """
+    base = scope.origins
+    missing: str | None = None
+    events: list[MappedEvent] = []
+    counts: dict[str, int] = {}
+    for position, products in found:
+        compiled = mappings[position]
+        name = compiled.mapping.event
+        if name in RETIRING_EVENTS:
+            scope.warn(WarningCode.EVENT_NAME_RETIRING, "event")
+        parts = [products]
+        if compiled.mapping.per == "product":
+            parts = [[one] for one in products]
+            missing = missing or (None if parts else _NO_PRODUCTS)
+        for part in parts:
+            if base is not None:
+                named = Origin("event", "event", "event", compiled.mapping.name)
+                scope.origins = [*base, named]
+            properties = _properties(compiled, part, scope)
+            if isinstance(properties, str):
+                missing = missing or properties
+            else:
+                counts[name] = count = counts.get(name, 0) + 1
+                event = _named(made, name, count, properties)
+                origins = tuple(scope.origins or ())
+                events.append(MappedEvent(event, scope.time_ms, origins))
+    if missing is not None and not events:
+        scope.refuse(DropReason.MISSING_REQUIRED_PROPERTY, missing)
+    return tuple(events)
 
 
 def _properties(
-    compiled: Compiled, products: list[Listed], scope: Scope
-) -> Properties | Drop | None:
-    properties = Properties()
-    contents: list[Content] = []
+    compiled: Compiled, products: Sequence[Listed], scope: Scope
+) -> Properties | str | None:
+    """Give the properties of one TikTok event, if any, or the path that it lacks."""
     is_commerce = scope.event_type == "commerce_event"
-    if is_commerce:
-        properties = compiled.order.of_order(scope)
-        contents = compiled.order.of_products(scope, products)
-    scope.place, scope.product = products[0] if products else (_NO_PRODUCT, None)
+    properties = compiled.of_order(scope) if is_commerce else Properties()
+    contents = compiled.of_products(scope, products) if is_commerce else []
     scope.mapping = compiled.mapping.name
-    missing = None
-    for setter in compiled.setters:
-        if not _set(setter, products, properties, contents, scope):
-            missing = setter.path
-            break
+    missing = compiled.set_fields(scope, products, properties, contents)
     scope.mapping = None
     if missing is not None:
-        return Drop(DropReason.MISSING_REQUIRED_PROPERTY, missing)
+        return missing
     if not is_commerce and any(one.content_id is not None for one in contents):
-        content_type = compiled.content_type.of_order(scope).content_type
-        properties.content_type = content_type
+        properties.content_type = compiled.of_content_type(scope).content_type
     return commerce.finish(properties, contents, products, scope)
 
 
-def _set(
-    setter: Setter,
-    products: list[Listed],
-    properties: Properties,
-    contents: list[Content],
-    scope: Scope,
-) -> bool:
-    """Set what the field gives; say whether that will do."""
-    if setter.per_product:
-        found = _set_each(setter, products, contents, scope)
-    else:
-        found = _set_one(setter, properties, contents, scope)
-    return found or not setter.field.required
-
-
-def _set_one(
-    setter: Setter, properties: Properties, contents: list[Content], scope: Scope
-) -> bool:
-    """Set a property of the event, or of the first product's entry."""
-    scope.entry = 0
-    value = setter.value(scope)
-    if value is None:
-        return False
-    if setter.known.in_contents:
-        if not contents:
-            contents.append(Content())
-        setattr(contents[0], setter.known.member, value)
-    else:
-        setattr(properties, setter.known.member, value)
-    return True
-
-
-def _set_each(
-    setter: Setter, products: list[Listed], contents: list[Content], scope: Scope
-) -> bool:
-    """Set a member of every product's entry; say whether any product has it."""
-    found = False
-    while len(contents) < len(products):
-        contents.append(Content())
-    for entry, (place, product) in enumerate(products):
-        scope.entry, scope.place, scope.product = entry, place, product
-        value = setter.value(scope)
-        if value is not None:
-            setattr(contents[entry], setter.known.member, value)
-            found = True
-    return found
+def _named(made: Event, name: str, count: int, properties: Properties | None) -> Event:
+    """Give the ``count``-th event of one name: TikTok counts (name, id) once."""
+    event_id = made.event_id and numbered(made.event_id, count)
+    return replace(made, event=name, event_id=event_id, properties=properties)

@@ -17,40 +17,87 @@ _PROMOTION_ACTIONS = {"1": "view", "2": "click"}
 """The Web SDK sends numbers: PromotionType in
 https://github.com/mParticle/mparticle-web-sdk/blob/master/src/types.ts"""
 
+_Candidate = tuple[int, Match, bool]
+"""A mapping's index, its conditions in lower case, and whether it is a default."""
+
+
+class _ByAction:
+    """Mappings for events of one type and name: by action, or for any action."""
+
+    def __init__(self) -> None:
+        self._named: dict[str, list[_Candidate]] = {}
+        self._any: list[_Candidate] = []
+
+    def add(self, candidate: _Candidate) -> None:
+        action = candidate[1].action
+        if action is None:
+            self._any.append(candidate)
+        else:
+            self._named.setdefault(action, []).append(candidate)
+
+    def find(self, event: EventData) -> list[_Candidate]:
+        action = _action(event) if self._named else None
+        found = None if action is None else self._named.get(action)
+        return self._any if found is None else self._any + found
+
+
+class _ByName:
+    """Mappings for events of one type: by name, or for any name."""
+
+    def __init__(self) -> None:
+        self._named: dict[str, _ByAction] = {}
+        self._any = _ByAction()
+
+    def add(self, candidate: _Candidate) -> None:
+        name = candidate[1].event_name
+        if name is None:
+            self._any.add(candidate)
+        else:
+            self._named.setdefault(name, _ByAction()).add(candidate)
+
+    def find(self, event: EventData) -> list[_Candidate]:
+        found = self._any.find(event)
+        if self._named:
+            name = as_text(event.event_name) or as_text(event.screen_name)
+            named = None if name is None else self._named.get(name.lower())
+            if named is not None:
+                return found + named.find(event)
+        return found
+
 
 class CustomIndex:
-    """The mappings of one connection, found by event type and name."""
+    """The mappings of one connection, found by event type, name and action."""
 
     def __init__(self, mappings: Iterable[CustomMapping]) -> None:
-        self._matches = [
-            (_lower(mapping.match), mapping.is_default) for mapping in mappings
-        ]
-        self._by_key: dict[tuple[str | None, str | None], list[int]] = {}
-        for index, (match, _) in enumerate(self._matches):
-            key = (match.event_type, match.event_name)
-            self._by_key.setdefault(key, []).append(index)
+        self._by_type: dict[str | None, _ByName] = {}
+        for index, mapping in enumerate(mappings):
+            match = _lower(mapping.match)
+            by_name = self._by_type.setdefault(match.event_type, _ByName())
+            by_name.add((index, match, mapping.is_default))
 
     def find(self, event_type: str, event: EventData) -> Found:
         """Give the mappings that match; defaults only if no other one does."""
-        if not self._by_key:
-            return []
-        name = as_text(event.event_name) or as_text(event.screen_name)
-        name = None if name is None else name.lower()
-        keys = {(kind, one) for kind in (event_type, None) for one in (name, None)}
-        candidates = sorted(i for key in keys for i in self._by_key.get(key, ()))
-        found: list[tuple[int, list[Listed]]] = []
-        for index in candidates:
-            products = _products_if_met(self._matches[index][0], event)
+        candidates = [
+            candidate
+            for kind in (event_type, None)
+            if kind in self._by_type
+            for candidate in self._by_type[kind].find(event)
+        ]
+        chosen: Found = []
+        defaults: Found = []
+        for index, match, is_default in sorted(candidates, key=_index):
+            products = _products_if_met(match, event)
             if products is not None:
-                found.append((index, products))
-        chosen = [pair for pair in found if not self._matches[pair[0]][1]]
-        return chosen or found
+                (defaults if is_default else chosen).append((index, products))
+        return chosen or defaults
+
+
+def _index(candidate: _Candidate) -> int:
+    return candidate[0]
 
 
 def _products_if_met(match: Match, event: EventData) -> list[Listed] | None:
     """Give the products that match, or ``None`` if the event does not."""
-    if match.action is not None and match.action != _action(event):
-        return None
     if not _all_met(match.attributes, event.custom_attributes):
         return None
     products = listed_products(event)
@@ -83,6 +130,8 @@ def _one_met(value: Any, wanted: tuple[str, ...]) -> bool:
 
 
 def _comparable(value: Any) -> str | None:
+    if type(value) is str and value.islower() and value.isidentifier():
+        return value  # as nearly all actions are written
     if isinstance(value, bool):
         return "true" if value else "false"
     text = as_text(value)
