@@ -13,7 +13,10 @@ import grpc
 import pytest
 
 from made_up import batch, purchase
+from rpc.raw_calls import channel_to, ended
 from tokferry import AsyncClient, TokferryError
+from tokferry.v1 import ForwardStreamRequest, StreamOptions
+from tokferry_server.rpc import admission
 from tokferry_server.rpc.limits import budget
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -116,6 +119,35 @@ async def test_metadata_and_messages_have_a_most(start: Any) -> None:
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await call(message, metadata=metadata)
         assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_more_streams_than_may_be_open_are_to_come_back_later(
+    start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "MOST_STREAMS", 1)
+    running = await start()
+    method = "/tokferry.v1.ForwardingService/ForwardStream"
+    options = ForwardStreamRequest(
+        options=StreamOptions(connection="shop", validate_only=True)
+    ).SerializeToString()
+    async with channel_to(running.target) as channel:
+        # mypy knows only the calls of generated stubs.
+        first: Any = channel.stream_stream(method)
+        open_one = first()
+        await open_one.write(options)
+        assert await open_one.read()
+
+        refused = await ended(channel, method, options)
+        assert refused.code == grpc.StatusCode.UNAVAILABLE
+        assert refused.reason == "OVERLOADED"
+        assert refused.retry_after == 1.0
+
+        await open_one.done_writing()
+        while await open_one.read() is not grpc.aio.EOF:
+            pass
+        assert await open_one.code() == grpc.StatusCode.OK
+        after = await ended(channel, method, options)
+        assert after.code == grpc.StatusCode.OK
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import grpc
 
 from tokferry.v1 import ErrorReason
 from tokferry_server.rpc.access import Access
-from tokferry_server.rpc.body_memory import BodyMemory
+from tokferry_server.rpc.body_memory import BodyMemory, overloaded
 from tokferry_server.rpc.caller import ANYONE, Caller, calling
 from tokferry_server.rpc.errors import CallError, Violation, invalid
 from tokferry_server.rpc.quota import Quota
@@ -25,6 +25,8 @@ _Message = TypeVar("_Message")
 
 OPEN_STREAMS: Final = 16
 """How many streams those who need no token may have open, all together."""
+MOST_STREAMS: Final = 256
+"""How many streams there may be: one that nobody reads takes half a megabyte."""
 
 
 class Admission(grpc.aio.ServerInterceptor):
@@ -39,6 +41,7 @@ class Admission(grpc.aio.ServerInterceptor):
         self._access = access
         self._memory = memory
         self._open = Quota("anyone", streams=OPEN_STREAMS)
+        self._streams = 0
 
     async def intercept_service(
         self,
@@ -107,8 +110,14 @@ class Admission(grpc.aio.ServerInterceptor):
     def _counted(self, caller: Caller, rule: Rule) -> Iterator[None]:
         quota = self._open if rule.for_all else caller.quota
         quota.check()
-        with quota.stream():
-            yield
+        if self._streams >= MOST_STREAMS:
+            raise overloaded("the server has too many streams open")
+        self._streams += 1
+        try:
+            with quota.stream():
+                yield
+        finally:
+            self._streams -= 1
 
 
 class _Requests:

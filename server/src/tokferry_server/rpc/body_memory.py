@@ -85,7 +85,7 @@ class BodyMemory:
             self._looked = now
             self._full = self._resident() > FULL * self._limit
         if self._full:
-            raise _overloaded("the server is short of memory")
+            raise overloaded("the server is short of memory")
 
     @asynccontextmanager
     async def read(self, read: Callable[[], Awaitable[Any]]) -> AsyncIterator[Body]:
@@ -100,7 +100,7 @@ class BodyMemory:
             async with asyncio.timeout(WAIT_SECONDS):
                 share = await self._memory.reserve(MAX_MESSAGE_BYTES)
         except TimeoutError:
-            raise _overloaded("the server has too many requests in hand") from None
+            raise overloaded("the server has too many requests in hand") from None
         self._calls += 1
         try:
             yield await self._body(read, share)
@@ -131,7 +131,8 @@ def memory_limit() -> int | None:
     return None
 
 
-def _overloaded(text: str) -> CallError:
+def overloaded(text: str) -> CallError:
+    """Give the error of a call that finds no room: it may be tried again."""
     return CallError(
         code=grpc.StatusCode.UNAVAILABLE,
         reason=ErrorReason.ERROR_REASON_OVERLOADED,

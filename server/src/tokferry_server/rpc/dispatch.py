@@ -25,6 +25,7 @@ from tokferry_server.rpc.connections import Connections
 from tokferry_server.rpc.errors import CallError, Violation, invalid
 from tokferry_server.rpc.forwarding import Prepared, Reply
 from tokferry_server.rpc.slices import collect
+from tokferry_server.rpc.turns import turn
 from tokferry_server.telemetry.telemetry import Telemetry
 from tokferry_server.tiktok.formats import wire_format
 from tokferry_server.tiktok.reasons import DeliveryReason
@@ -188,6 +189,7 @@ class Dispatch:
     async def _send(
         self, parcels: Sequence[Parcel], errand: Errand, deadline: float
     ) -> Sequence[DeliveryResult]:
+        turn.get().give_back()
         if self._paused(errand.connection):  # while a stream was open
             return [PAUSED] * len(parcels)
         return await self._connections.forwarder(errand.connection).forward(
@@ -200,6 +202,7 @@ class Dispatch:
     async def _store(self, rows: Sequence[NewRow]) -> Sequence[Put]:
         if self._outbox is None:
             raise RuntimeError("checked before the first event")
+        turn.get().give_back()
         try:
             puts = await self._outbox.put(rows) if rows else []
         except OutboxFullError as error:

@@ -12,6 +12,7 @@ import grpc
 
 from tokferry.v1 import ErrorReason
 from tokferry_server.rpc.errors import CallError, abort
+from tokferry_server.rpc.turns import Turn, Turns, turn
 from tokferry_server.telemetry.frames import frames_of
 from tokferry_server.telemetry.interceptor import Call, WrappingInterceptor
 
@@ -25,6 +26,7 @@ class Guard(WrappingInterceptor):
     """Turns errors into rich statuses, and refuses new calls while draining.
 
     Health can be asked for all the same: it says then that the server is stopping.
+    Each call gives its turn back when it ends; streams have none.
 
     An unforeseen exception becomes INTERNAL with an id: its own text could hold a
     caller's data and goes nowhere; the log has its type and where it was raised.
@@ -32,8 +34,9 @@ class Guard(WrappingInterceptor):
 
     wraps_all = True
 
-    def __init__(self, draining: asyncio.Event) -> None:
+    def __init__(self, draining: asyncio.Event, turns: Turns | None = None) -> None:
         self._draining = draining
+        self._turns = turns
 
     def unary(
         self,
@@ -43,11 +46,15 @@ class Guard(WrappingInterceptor):
         """Give the call with its errors turned into statuses."""
 
         async def guarded(request: Any, context: Context) -> Any:
+            mine = Turn(self._turns)
+            turn.set(mine)
             try:
                 self._check_open(details)
                 return await call(request, context)
             except BaseException as error:  # noqa: BLE001  # none may get past here
                 await _end(context, error)
+            finally:
+                mine.give_back()
 
         return guarded
 
@@ -59,6 +66,7 @@ class Guard(WrappingInterceptor):
         """Give the stream with its errors turned into statuses."""
 
         async def guarded(requests: Any, context: Context) -> AsyncIterator[Any]:
+            Turn(self._turns).give_back()  # it may go on for hours
             try:
                 self._check_open(details)
                 async for response in call(requests, context):

@@ -18,6 +18,7 @@ from tokferry_server.rpc.limits import MAX_MESSAGE_BYTES
 from tokferry_server.rpc.listener import listener
 from tokferry_server.rpc.service import ForwardingService
 from tokferry_server.rpc.trimming import keep_trimmed
+from tokferry_server.rpc.turns import Turns
 from tokferry_server.telemetry.telemetry import Telemetry
 
 SERVICE = forwarding_service_pb2.DESCRIPTOR.services_by_name[
@@ -51,7 +52,6 @@ OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.max_connection_age_ms", 30 * 60_000),
     ("grpc.max_connection_age_grace_ms", 5 * 60_000),
 )
-MAX_CONCURRENT_CALLS = 256
 
 
 class Server:
@@ -76,10 +76,12 @@ class Server:
         self._credentials = credentials
         self._health = Health((SERVICE,), has_room)
         self._trimming: asyncio.Task[None] | None = None
+        turns = Turns()
+        guard = Guard(draining, turns)
         self._server = listener(
-            [(telemetry or Telemetry()).interceptor(), Guard(draining), admission],
+            [(telemetry or Telemetry()).interceptor(), guard, admission],
             options=(*OPTIONS, ("grpc.so_reuseport", int(share_port))),
-            maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS,
+            turns=turns,
         )
         add_ForwardingServiceServicer_to_server(service, self._server)
         self._health.add_to(self._server)
