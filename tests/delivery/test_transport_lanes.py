@@ -3,10 +3,13 @@
 import asyncio
 from typing import Any
 
+import httpx
 import pytest
 
 from tokferry_server.delivery import Timeouts, Transport
+from tokferry_server.delivery.address import check_base_url
 from tokferry_server.delivery.transport import lanes
+from tokferry_server.delivery.transport.dial import Dialer, resolve
 from tokferry_server.tiktok.answer import Answer
 
 PATH = "/open_api/v1.3/event/track/"
@@ -116,3 +119,12 @@ async def test_leaving_closes_every_connection(serve: Any) -> None:
         await asyncio.gather(*[_post(transport) for _ in range(3)])
     await asyncio.sleep(0.05)
     assert (peer.connections, peer.closed) == (3, 3)
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-More: b", "a\nX-More: b", "a\rb", "a\0b"])
+async def test_a_header_that_would_be_two_is_not_sent(value: str) -> None:
+    base = check_base_url("http://127.0.0.1:1", allow_loopback=True)
+    request = httpx.Request("POST", base.text, headers={"Access-Token": value})
+    request.extensions["timeout"] = {"connect": 1, "write": 1, "read": 1}
+    with pytest.raises(httpx.LocalProtocolError):
+        await lanes.Lanes(Dialer(base, None, resolve)).handle_async_request(request)

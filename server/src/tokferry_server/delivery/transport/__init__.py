@@ -1,4 +1,4 @@
-"""Posts to TikTok over HTTP/1.1: the one package that knows httpx and h11.
+"""Posts to TikTok over HTTP/1.1: the one package that knows httpx and httptools.
 
 httpx gives the interface and the names of what can go wrong; its own transport costs
 several times as much as this one, and a cancelled request can block it for good

@@ -31,23 +31,24 @@ class Lanes(httpx.AsyncBaseTransport):
             httpx.TransportError: its class says whether the request may have arrived.
         """
         limits = request.extensions["timeout"]
+        head, body = _head(request), request.read()
         line = self._take() or await self._dialer.dial(limits["connect"])
         try:
             try:
-                await line.send(request, limits["write"])
+                await line.send(head, body, limits["write"])
             except httpx.WriteError as broken:  # an answer may have come before
                 try:
-                    head = await line.receive(limits["read"])
+                    answer = await line.receive(limits["read"])
                 except httpx.TransportError:
                     raise broken from None
             else:
-                head = await line.receive(limits["read"])
+                answer = await line.receive(limits["read"])
         except BaseException:
             line.abort()
             raise
         return httpx.Response(
-            head.status_code,
-            headers=list(head.headers.raw_items()),
+            answer.status,
+            headers=answer.headers,
             stream=_Body(line, limits["read"], self._give_back),
         )
 
@@ -90,3 +91,18 @@ class _Body(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         self._give_back(self._line)
+
+
+def _head(request: httpx.Request) -> bytes:
+    """Write what comes before the body.
+
+    Raises:
+        httpx.LocalProtocolError: a header would be read as more than one.
+    """
+    lines = [b"%b: %b\r\n" % header for header in request.headers.raw]
+    first = b"%b %b HTTP/1.1\r\n" % (request.method.encode(), request.url.raw_path)
+    head = b"%b%b\r\n" % (first, b"".join(lines))
+    ends = len(lines) + 2
+    if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
+        raise httpx.LocalProtocolError("a header holds a line break")
+    return head

@@ -64,8 +64,10 @@ class Transport:
         )
         if not _PRINTABLE.fullmatch(user_agent):
             raise ValueError("user_agent: must be 1 to 256 printable ASCII characters")
-        self._headers = [*_HEADERS, ("User-Agent", user_agent)]
-        self._url = cache(httpx.URL(self._base.text).join)
+        url = httpx.URL(self._base.text)
+        self._url = cache(url.join)
+        host = ("Host", url.netloc.decode())
+        self._headers = httpx.Headers([host, *_HEADERS, ("User-Agent", user_agent)])
         self._timeouts = timeouts
         self._limits = {
             "connect": timeouts.connect,
@@ -138,10 +140,13 @@ class Transport:
             return exchange.answer
 
     def _request(self, path: str, token: str, body: bytes) -> httpx.Request:
+        headers = httpx.Headers(self._headers)
+        headers["Access-Token"] = token
+        headers["Content-Length"] = str(len(body))
         return httpx.Request(
             "POST",
             self._url(path),
-            headers=[("Access-Token", token), *self._headers],
-            content=body,
+            headers=headers,
+            stream=httpx.ByteStream(body),  # else httpx would look at every header
             extensions={"timeout": self._limits},
         )
