@@ -14,7 +14,16 @@ try:
 except SystemExit:
     print("\\nloaded", *sys.modules)
 """
-NETWORK = {"aiohttp", "google", "grpc", "h11", "httpx", "opentelemetry", "tokferry"}
+NETWORK = {
+    "aiohttp",
+    "google",
+    "grpc",
+    "h11",
+    "httptools",
+    "httpx",
+    "opentelemetry",
+    "tokferry",
+}
 HEAVY = NETWORK | {"asyncio", "msgspec", "phonenumbers", "pydantic", "rich", "sqlite3"}
 
 
