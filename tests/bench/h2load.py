@@ -38,11 +38,13 @@ class Said:
 
     ``answered`` counts answers of HTTP, whatever gRPC's status is in them;
     ``latencies`` are theirs, in seconds. ``data`` are the bytes of all messages.
+    ``failed`` were answered by a reset, or not at all.
     """
 
     seconds: float
     started: int
     answered: int
+    failed: int
     data: int
     latencies: list[float] = field(repr=False)
 
@@ -116,6 +118,7 @@ def _read(text: str, log: Path) -> Said:
         seconds=float(took[1]) * _UNITS[took[2]],
         started=int(done[1]),
         answered=int(done[3]),
+        failed=int(done[4]) + int(done[5]),
         data=int(data[1]),
         latencies=[int(micros) / 1e6 for _, status, micros in rows if status == "200"],
     )

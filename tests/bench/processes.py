@@ -28,7 +28,7 @@ class Process:
 
     def cpu(self) -> float:
         """Give the CPU seconds that it and its children have used."""
-        return sum(_cpu(pid) for pid in family(self.inner.pid))
+        return sum(cpu_of(pid) for pid in family(self.inner.pid))
 
     def memory(self) -> tuple[float, float]:
         """Give its memory in MiB now and at its peak, children included."""
@@ -55,7 +55,8 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def _cpu(pid: int) -> float:
+def cpu_of(pid: int) -> float:
+    """Give the CPU seconds that a process has used."""
     # The CPU clock of another process, as clock_getcpuclockid(3) numbers it: in
     # nanoseconds, where /proc/PID/stat has hundredths of a second.
     return time.clock_gettime((~pid << 3) | 2)
