@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import sqlite3
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -108,7 +109,9 @@ class SqliteOutbox:
     async def _bury(self, damaged: Sequence[int], now: float) -> None:
         text = "The stored event is not what was put; look at the disk."
         reason = DeliveryReason.DAMAGED
-        with contextlib.suppress(OutboxFullError):  # then they are kept where they are
+        # What cannot be moved stays where it is: for want of room, or since a value
+        # that must be there is none.
+        with contextlib.suppress(OutboxFullError, sqlite3.IntegrityError):
             await self.kill(
                 [Death(id=id_, reason=reason, message=text) for id_ in damaged], now
             )
