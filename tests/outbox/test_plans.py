@@ -16,12 +16,11 @@ LATER = "INDEX pending_ready (connection=? AND next_at>? AND next_at<?)"
 @pytest.mark.parametrize(
     ("query", "walks"),
     [
-        (claiming._CLAIM[0], SAME),
-        (claiming._CLAIM[1], LATER),
         (claiming._COUNTS[0], SAME),
         (claiming._COUNTS[1], LATER),
         (claiming._PLACES[0], SAME),
         (claiming._PLACES[1], LATER),
+        (claiming._READ, "SEARCH pending USING INTEGER PRIMARY KEY"),
         (settling._REMOVE, "SEARCH pending USING INTEGER PRIMARY KEY"),
         (settling._OLDEST, "SEARCH delivered USING INDEX delivered_at (at<?)"),
         (report._OLDEST, "INDEX pending_tried (connection=?)"),

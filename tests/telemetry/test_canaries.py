@@ -257,14 +257,12 @@ def plant_admin(monkeypatch: pytest.MonkeyPatch) -> None:
 def plant_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     from tokferry_server.delivery.outbox.sqlite import puts, rows
 
-    whole = rows.new_values
+    insert = rows.insert_fresh
 
-    def values(*given: Any) -> Any:
-        row = list(whole(*given))
-        row[6] = CANARIES["email"]  # as if it were the caller's label
-        return tuple(row)
+    def labelled(db: Any, names: Any, shared: Any, *more: Any) -> None:
+        insert(db, names, shared._replace(label=CANARIES["email"]), *more)
 
-    monkeypatch.setattr(puts, "new_values", values)
+    monkeypatch.setattr(puts, "insert_fresh", labelled)
 
 
 PLANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {

@@ -1,7 +1,8 @@
 """Claims rows that are due, and tells which connections have any."""
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,17 +20,16 @@ _SAME: Final = "connection = ?1 AND next_at = ?2 AND id > ?3 AND ?2 <= ?4"
 _LATER: Final = "connection = ?1 AND next_at > ?2 AND ?3 = ?3 AND next_at <= ?4"
 _ORDER: Final = "ORDER BY next_at, id LIMIT ?5"
 _FROM: Final = "FROM pending INDEXED BY pending_ready WHERE"
-_CLAIM: Final = tuple(
-    f"SELECT {READ_PENDING}, size, mark {_FROM} {part} {_ORDER}"
-    for part in (_SAME, _LATER)
-)
 _PLACES: Final = tuple(
-    f"SELECT next_at, id {_FROM} {part} {_ORDER}" for part in (_SAME, _LATER)
+    f"SELECT next_at, id, size {_FROM} {part} {_ORDER}" for part in (_SAME, _LATER)
 )
 _COUNTS: Final = tuple(
     f"SELECT count(*) FROM (SELECT 1 {_FROM} {part} LIMIT ?5)"  # noqa: S608
     for part in (_SAME, _LATER)
 )
+_READ: Final = f"""
+SELECT {READ_PENDING}, mark FROM pending WHERE id IN (SELECT value FROM json_each(?))
+"""  # noqa: S608
 
 
 @dataclass(slots=True)
@@ -61,27 +61,41 @@ def claim(store: Store, name: str, limit: int, now: float) -> Claimed:
         return found
     claims = store.claims
     most = max(0, limit) + len(claims.beyond(number))
-    for *values, size, mark in _walk(store, _CLAIM, number, now, most):
-        if len(found.rows) >= limit:
+    chosen: dict[int, Claim] = {}
+    place = claims.mark(number)
+    for next_at, id_, size in _walk(store, _PLACES, number, now, most):
+        if len(chosen) >= limit:
             break
-        place = (values[11], values[0])
-        if place[1] not in claims.taken:
-            claims.take(place[1], Claim(number, place[0], size))
-            _check(store, values, mark, found)
-        claims.walked(number, place)
+        if id_ not in claims.taken:
+            chosen[id_] = Claim(number, next_at, size)
+        place = (next_at, id_)
+    _fetch(store, chosen, found)  # it may fail, and be called again
+    claims.take(number, chosen)
+    claims.walked(number, place)
     return found
 
 
-def _check(store: Store, values: Sequence[Any], mark: object, found: Claimed) -> None:
-    """Tell whether what is to be sent is what was put: disks do change bytes."""
+def _fetch(store: Store, ids: Iterable[int], found: Claimed) -> None:
+    """Find the rows in memory or in the file, in the order of ``ids``."""
+    rows = {number: store.recent.take(number) for number in ids}
+    asked = [number for number, row in rows.items() if row is None]
+    if asked:
+        for *values, mark in store.db.execute(_READ, (json.dumps(asked),)):
+            rows[values[0]] = _checked(store, values, mark)
+    for number, row in rows.items():
+        if row is None:
+            found.damaged.append(number)
+        else:
+            found.rows.append(row)
+
+
+def _checked(store: Store, values: Sequence[Any], mark: object) -> Row | None:
+    """Give a row if it is what was put: disks do change bytes."""
     try:
         row = read_row(values, store.names)
-        if mark_of(row) == mark:
-            found.rows.append(row)
-            return
+        return row if mark_of(row) == mark else None
     except (KeyError, TypeError, AttributeError):  # a number or a type has changed
-        pass
-    found.damaged.append(values[0])
+        return None
 
 
 def ready(store: Store, now: float) -> dict[str, int]:
@@ -110,7 +124,7 @@ def next_due(store: Store) -> float | None:
             continue
         most = 1 + len(claims.beyond(number))
         rows = _walk(store, _PLACES, number, math.inf, most)
-        times.extend(at for at, id_ in rows if id_ not in claims.taken)
+        times.extend(at for at, id_, _ in rows if id_ not in claims.taken)
     return min(times, default=None)
 
 

@@ -4,8 +4,10 @@ The rows of a connection are claimed in the order of (next_at, id). All up to it
 are claimed or gone, so that a claim never walks over those that are on their way.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+import msgspec
 
 Place = tuple[float, int]
 """A row's place in its connection's order: when it is due, and its id."""
@@ -13,8 +15,7 @@ Place = tuple[float, int]
 _START: Place = (float("-inf"), 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True, gc=False):
     """What is known of a claimed row without reading it."""
 
     connection: int
@@ -35,10 +36,10 @@ class Claims:
         """Give the place up to which no row can be claimed."""
         return self._marks.get(connection, _START)
 
-    def take(self, number: int, claim: Claim) -> None:
-        """Claim a row."""
-        self.taken[number] = claim
-        self._ids.setdefault(claim.connection, set()).add(number)
+    def take(self, connection: int, claims: Mapping[int, Claim]) -> None:
+        """Claim rows of a connection, by their ids."""
+        self.taken.update(claims)
+        self._ids.setdefault(connection, set()).update(claims)
 
     def walked(self, connection: int, place: Place) -> None:
         """Note that every row up to ``place`` is claimed."""

@@ -6,7 +6,7 @@ page then takes many. What is in memory only is read back from the rows after a 
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from tokferry_server.delivery.outbox.sqlite.rows import KEY_BYTES, insert
@@ -45,7 +45,7 @@ class KnownKeys:
         for number, key in connection.execute(_READ_BACK, (flushed,)):
             self._new[key] = number
 
-    def find(self, keys: Sequence[bytes]) -> dict[bytes, int]:
+    def find(self, keys: Iterable[bytes]) -> dict[bytes, int]:
         """Give the ids of those keys that are known."""
         found: dict[bytes, int] = {}
         asked = []

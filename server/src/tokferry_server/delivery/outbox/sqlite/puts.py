@@ -1,9 +1,10 @@
 """Puts rows: those of several calls together, each call all or none."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from itertools import groupby
+from typing import Final, NamedTuple
 
 from tokferry_server.delivery.outbox.interface import (
     KNOWN_KEY_SECONDS,
@@ -12,17 +13,16 @@ from tokferry_server.delivery.outbox.interface import (
     Put,
     State,
 )
-from tokferry_server.delivery.outbox.sqlite.claims import Place
 from tokferry_server.delivery.outbox.sqlite.counts import Count
 from tokferry_server.delivery.outbox.sqlite.rows import (
     KEY_BYTES,
-    insert_pending,
+    Common,
+    Fresh,
+    common,
+    insert_fresh,
     mark_of,
-    new_values,
 )
 from tokferry_server.delivery.outbox.sqlite.store import Store
-
-_NEVER: Final[Place] = (float("inf"), 0)
 
 _FIRST_COPIES: Final = """
 SELECT id, 'pending', mark, NULL FROM pending
@@ -44,10 +44,17 @@ class First(NamedTuple):
 
 @dataclass(slots=True)
 class _Accepted:
-    """What all calls of one commit add."""
+    """What all calls of one commit add, in groups of rows that share something."""
 
-    values: list[tuple[Any, ...]] = field(default_factory=list)
+    created: float
+    groups: list[tuple[Common, list[Fresh]]] = field(default_factory=list)
     keys: dict[bytes, int] = field(default_factory=dict)
+
+    def add(self, shared: Common, rows: list[Fresh]) -> None:
+        if self.groups and self.groups[-1][0] == shared:
+            self.groups[-1][1].extend(rows)
+        else:
+            self.groups.append((shared, rows))
 
 
 def put_all(
@@ -55,18 +62,19 @@ def put_all(
 ) -> list[list[Put] | OutboxFullError]:
     """Store the rows of several calls; a call that does not fit gets its error."""
     marks = [[mark_of(row) for row in rows] for rows in calls]
-    keys = {mark[:KEY_BYTES] for call in marks for mark in call}
-    firsts = first_copies(store, list(keys))
-    accepted = _Accepted()
+    firsts = first_copies(store, {mark[:KEY_BYTES] for call in marks for mark in call})
+    accepted = _Accepted(store.clock())
+    store.passed(accepted.created)
     results: list[list[Put] | OutboxFullError] = []
     for rows, call_marks in zip(calls, marks, strict=True):
         try:
             results.append(_put(store, rows, call_marks, firsts, accepted))
         except OutboxFullError as error:
             results.append(error)
-    if accepted.values:
-        insert_pending(store.db, accepted.values)
-        written = store.keys.write_some(len(accepted.values))
+    for shared, fresh in accepted.groups:
+        insert_fresh(store.db, store.names, shared, accepted.created, fresh)
+    if accepted.keys:
+        written = store.keys.write_some(len(accepted.keys))
         store.afterwards.append(lambda: _remember(store, accepted, written))
     return results
 
@@ -78,40 +86,56 @@ def _put(
     firsts: dict[bytes, First],
     accepted: _Accepted,
 ) -> list[Put]:
-    fresh: dict[bytes, NewRow] = {}
-    for row, mark in zip(rows, marks, strict=True):
-        if mark[:KEY_BYTES] not in firsts:
-            fresh.setdefault(mark[:KEY_BYTES], row)
-    if fresh:
-        _check_caps(store, list(fresh.values()))
-    ids = iter(store.new_ids(len(fresh)) if fresh else ())
-    created = store.clock()
-    store.passed(created)
-    changes: dict[int, Count] = {}
-    results = []
+    new: dict[bytes, tuple[NewRow, bytes]] = {}
     for row, mark in zip(rows, marks, strict=True):
         key = mark[:KEY_BYTES]
-        first = firsts.get(key)
-        if first is None:
-            first = First(next(ids), State.PENDING, mark)
-            firsts[key] = first
-            accepted.keys[key] = first.id
-            values = new_values(row, first.id, store.names, created, mark)
-            accepted.values.append(values)
-            added = changes.setdefault(values[1], Count())
-            added.rows += 1
-            added.bytes += len(row.body)
+        if key not in firsts and key not in new:
+            new[key] = row, mark
+    if new:
+        _accept(store, new, firsts, accepted)
+    results = []
+    for mark in marks:
+        key = mark[:KEY_BYTES]
+        first = firsts[key]
+        if new.pop(key, None):
             results.append(Put(id=first.id, state=State.PENDING))
         else:
             changed = mark != first.mark
             results.append(
                 Put(id=first.id, state=first.state, duplicate=True, changed=changed)
             )
-    store.counts.add(changes)
     return results
 
 
-def first_copies(store: Store, keys: Sequence[bytes]) -> dict[bytes, First]:
+def _accept(
+    store: Store,
+    new: dict[bytes, tuple[NewRow, bytes]],
+    firsts: dict[bytes, First],
+    accepted: _Accepted,
+) -> None:
+    """Give rows their ids, and count them, if they fit."""
+    _check_caps(store, [row for row, _ in new.values()])
+    ids = store.new_ids(len(new))
+    fresh = [
+        Fresh(id_, row, mark)
+        for id_, (row, mark) in zip(ids, new.values(), strict=True)
+    ]
+    accepted.keys.update(zip(new, ids, strict=True))
+    firsts.update(
+        (key, First(one.id, State.PENDING, one.mark))
+        for key, one in zip(new, fresh, strict=True)
+    )
+    changes: dict[int, Count] = {}
+    for shared, group in groupby(fresh, common):
+        some = list(group)
+        count = changes.setdefault(store.names.connection(shared.connection), Count())
+        count.rows += len(some)
+        count.bytes += sum(len(one.row.body) for one in some)
+        accepted.add(shared, some)
+    store.counts.add(changes)
+
+
+def first_copies(store: Store, keys: Collection[bytes]) -> dict[bytes, First]:
     """Give the first copies of those keys that are known within 48 hours.
 
     A row that waits is known for as long as it waits.
@@ -164,10 +188,7 @@ def _check_connections(store: Store, rows: Sequence[NewRow], most: int) -> None:
 def _remember(store: Store, accepted: _Accepted, written: int) -> None:
     store.keys.wrote(written)
     store.keys.add(accepted.keys)
-    lowest: dict[int, Place] = {}
-    for values in accepted.values:
-        place = (values[11], values[0])
-        if place < lowest.get(values[1], _NEVER):
-            lowest[values[1]] = place
-    for connection, place in lowest.items():
-        store.claims.put_back(connection, place)
+    for shared, rows in accepted.groups:
+        number = store.names.connection(shared.connection)
+        store.claims.put_back(number, (accepted.created, rows[0].id))
+        store.recent.keep(rows, accepted.created)

@@ -2,11 +2,14 @@
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from functools import cache
 from hashlib import blake2b, sha256
-from typing import Any, Final
+from itertools import chain
+from typing import Any, Final, NamedTuple, TypeVar
 
 from tokferry_server.delivery.outbox.interface import DeadRow, NewRow, Position, Row
 from tokferry_server.delivery.outbox.sqlite.names import Names
+from tokferry_server.tiktok.wire import Route
 
 KEY_BYTES: Final = 12
 _DIGEST_BYTES: Final = 8
@@ -25,11 +28,11 @@ READ_DEAD: Final = (
     f"{READ_PENDING}, died, reason, code, message, field, request_id, replays, "
     "http_status"
 )
-_WIDTH: Final = COLUMNS.count(",") + 1
 _CHUNKS: Final = (100, 10, 1)
 _INT64: Final = 1 << 63
 
 Values = Sequence[Any]
+T = TypeVar("T")
 
 
 def mark_of(row: NewRow) -> bytes:
@@ -42,33 +45,81 @@ def mark_of(row: NewRow) -> bytes:
     return key + sha256(row.body).digest()[:_DIGEST_BYTES]
 
 
-def new_values(
-    row: NewRow, number: int, names: Names, created: float, mark: bytes
-) -> tuple[Any, ...]:
-    """Give the values of ``COLUMNS`` for a row that was never tried."""
+class Common(NamedTuple):
+    """What rows that are stored together share; see ``common``."""
+
+    connection: str
+    route: Route
+    label: str
+    sequence: int
+    trace: bytes | None
+
+
+class Fresh(NamedTuple):
+    """A row with the id and the mark under which it is stored."""
+
+    id: int
+    row: NewRow
+    mark: bytes
+
+
+def common(fresh: Fresh) -> Common:
+    """Give what a row shares with those of the same call."""
+    row = fresh.row
     position = row.position
+    return Common(
+        row.connection, row.route, position.label, position.sequence, row.trace
+    )
+
+
+def insert_fresh(
+    connection: sqlite3.Connection,
+    names: Names,
+    shared: Common,
+    created: float,
+    rows: Sequence[Fresh],
+) -> None:
+    """Insert rows that were never tried. To bind a value costs as much as to store it:
+    what they share is bound once.
+    """  # noqa: D205  one thought
+    values = (
+        names.connection(shared.connection),
+        names.route(shared.route),
+        shared.label,
+        _signed(shared.sequence),
+        created,
+        shared.trace,
+    )
+    for size, chunk in _chunks(rows):
+        own = chain.from_iterable(
+            (
+                number,
+                row.event,
+                row.event_id,
+                row.time_ms,
+                row.position.batch,
+                row.position.event,
+                mark,
+                row.body,
+            )
+            for number, row, mark in chunk
+        )
+        connection.execute(_insert_fresh(size), (*values, *own))
+
+
+@cache
+def _insert_fresh(number: int) -> str:
+    rows = ",".join(_fresh_values(7 + 8 * place) for place in range(number))
+    return f"INSERT INTO pending ({COLUMNS}) VALUES {rows}"  # noqa: S608
+
+
+def _fresh_values(first: int) -> str:
+    """Write the values of ``COLUMNS`` for a row whose own ones are bound from here."""
+    own = [f"?{first + place}" for place in range(8)]
+    number, event, event_id, time_ms, batch, item, mark, body = own
     return (
-        number,
-        names.connection(row.connection),
-        names.route(row.route),
-        row.event,
-        row.event_id,
-        row.time_ms,
-        position.label,
-        _signed(position.sequence),
-        position.batch,
-        position.event,
-        created,
-        created,
-        0,
-        None,
-        0.0,
-        None,
-        0,
-        row.trace,
-        len(row.body),
-        mark,
-        row.body,
+        f"({number},?1,?2,{event},{event_id},{time_ms},?3,?4,{batch},{item},"
+        f"?5,?5,0,NULL,0.0,NULL,0,?6,length({body}),{mark},{body})"
     )
 
 
@@ -84,12 +135,7 @@ def insert(
         )
 
 
-def insert_pending(connection: sqlite3.Connection, rows: Sequence[Values]) -> None:
-    """Insert values of ``COLUMNS``."""
-    insert(connection, f"pending ({COLUMNS})", _WIDTH, rows)
-
-
-def _chunks(rows: Sequence[Values]) -> Iterator[tuple[int, Sequence[Values]]]:
+def _chunks(rows: Sequence[T]) -> Iterator[tuple[int, Sequence[T]]]:
     start = 0
     for size in _CHUNKS:
         while len(rows) - start >= size:

@@ -184,6 +184,7 @@ def _tally(rows: dict[int, Claim]) -> dict[int, Count]:
 
 def _gone(store: Store, rows: dict[int, Claim]) -> None:
     store.claims.drop(rows)
+    store.recent.drop(rows)
     store.unwritten.difference_update(rows)
 
 

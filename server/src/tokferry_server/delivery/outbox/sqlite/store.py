@@ -12,6 +12,7 @@ from tokferry_server.delivery.outbox.sqlite.claims import Claims
 from tokferry_server.delivery.outbox.sqlite.counts import count
 from tokferry_server.delivery.outbox.sqlite.known_keys import KnownKeys
 from tokferry_server.delivery.outbox.sqlite.names import Names
+from tokferry_server.delivery.outbox.sqlite.recent import Recent
 from tokferry_server.delivery.outbox.sqlite.schema import PAGE_BYTES, connect
 from tokferry_server.delivery.outbox.sqlite.sending import Sending
 from tokferry_server.delivery.outbox.sqlite.space import Space
@@ -39,6 +40,7 @@ class Store:
         self.counts = count(self.db)
         self.keys = KnownKeys(self.db)
         self.claims = Claims()
+        self.recent = Recent()
         self.space = Space(path, caps.min_free_share)
         self.unwritten: set[int] = set()
         self.afterwards: list[Callable[[], None]] = []
