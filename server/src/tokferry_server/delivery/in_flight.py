@@ -43,11 +43,25 @@ class InFlight:
             return Answer(failure=Failure.QUEUE)
         task = loop.create_task(work())
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        task.add_done_callback(lambda _task: slot.release())
-        rest = None if patience is None else max(0.0, begun + patience - loop.time())
-        done, _ = await asyncio.wait({task}, timeout=rest)
-        return task.result() if done else Answer(failure=Failure.READ_TIMEOUT)
+        over: asyncio.Future[None] = loop.create_future()
+
+        def wake() -> None:
+            if not over.done():
+                over.set_result(None)
+
+        def end(task: asyncio.Task[Answer]) -> None:
+            self._running.discard(task)
+            slot.release()
+            wake()
+
+        task.add_done_callback(end)
+        timer = None if patience is None else loop.call_at(begun + patience, wake)
+        try:
+            await over
+        finally:
+            if timer is not None:
+                timer.cancel()
+        return task.result() if task.done() else Answer(failure=Failure.READ_TIMEOUT)
 
     async def settle(self) -> None:
         """Wait until nothing is under way."""

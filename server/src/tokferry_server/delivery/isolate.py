@@ -204,6 +204,8 @@ class Isolation:
         return place
 
     def _conclude(self, answer: Answer, stop: Verdict | None) -> None:
+        if not self._refused and len(self._noted) == len(self._items):
+            return
         left = [
             item
             for item in self._items

@@ -83,9 +83,14 @@ class Shipment:
                 await self.time.sleep(pause)
             self._tries += 1
             self._setbacks.clear()
-            for chunk in pack(self.group.route, waiting, self.cap()):
+            for chunk in self._requests(waiting):
                 await self._try(chunk)
             waiting = [item for item in waiting if item.waiting]
+
+    def _requests(self, waiting: list[Item]) -> list[list[Item]]:
+        if self._tries == 1:  # the group was packed for one
+            return [waiting]
+        return pack(self.group.route, waiting, self.cap())
 
     async def _try(self, chunk: Sequence[Item]) -> None:
         answer = await self._send(chunk)

@@ -4,11 +4,9 @@ Names: https://opentelemetry.io/docs/specs/semconv/http/http-spans/. Neither get
 personal data or secrets.
 """
 
-import contextlib
 import time
-from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -44,11 +42,33 @@ class RequestObserver(Protocol):
 
 
 class Attempt:
-    """One request under way; ``describe`` is called with what came back."""
+    """One request under way, within ``with``; ``describe`` tells what came back."""
 
-    def __init__(self, span: Span) -> None:
-        self.answer: Answer | None = None
+    __slots__ = ("_key", "_observer", "_resend", "_span", "_started", "answer")
+
+    def __init__(
+        self, span: Span, observer: RequestObserver | None, key: str, resend: int
+    ) -> None:
+        self.answer = Answer()
         self._span = span
+        self._observer = observer
+        self._key = key
+        self._resend = resend
+        self._started = 0.0
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        if self._observer is not None:
+            self._observer.begun(self._key)
+        self._started = time.perf_counter()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """End, with an answer or without."""
+        if self._observer is not None:
+            seconds = time.perf_counter() - self._started
+            self._observer.ended(self._key, self.answer, seconds, resend=self._resend)
+        self._span.end()
 
     def describe(self, answer: Answer) -> None:
         """Note what came back."""
@@ -70,26 +90,13 @@ class Spans:
         self._tracer = trace.get_tracer("tokferry.delivery", None, provider)
         self._observer = observer
 
-    @contextlib.contextmanager
-    def post(self, path: str, *, key: str, resend: int) -> Iterator[Attempt]:
+    def post(self, path: str, *, key: str, resend: int) -> Attempt:
         """Accompany one POST; ``resend`` counts the earlier tries.
 
         It has a span if the call that it belongs to has one, or one that accepted its
         events.
         """
-        span = self._begin(path, resend)
-        attempt = Attempt(span)
-        if self._observer is not None:
-            self._observer.begun(key)
-        started = time.perf_counter()
-        try:
-            yield attempt
-        finally:
-            if self._observer is not None:
-                seconds = time.perf_counter() - started
-                answer = attempt.answer or Answer()
-                self._observer.ended(key, answer, seconds, resend=resend)
-            span.end()
+        return Attempt(self._begin(path, resend), self._observer, key, resend)
 
     def _begin(self, path: str, resend: int) -> Span:
         links = links_of_request.get()

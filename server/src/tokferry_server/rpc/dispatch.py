@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import grpc
 
@@ -30,6 +31,8 @@ from tokferry_server.telemetry.telemetry import Telemetry
 from tokferry_server.tiktok.formats import wire_format
 from tokferry_server.tiktok.reasons import DeliveryReason
 
+SYNC: Final = DeliveryMode.DELIVERY_MODE_SYNC
+DURABLE: Final = DeliveryMode.DELIVERY_MODE_DURABLE
 MAX_LABEL = 64
 FULL_RETRY_SECONDS = 5.0
 
@@ -77,14 +80,14 @@ class Dispatch:
             raise invalid(
                 ErrorReason.ERROR_REASON_INVALID_ARGUMENT, [Violation("label", text)]
             )
-        if errand.mode == DeliveryMode.DELIVERY_MODE_DURABLE and self._outbox is None:
+        if errand.mode == DURABLE and self._outbox is None:
             raise CallError(
                 code=grpc.StatusCode.FAILED_PRECONDITION,
                 reason=ErrorReason.ERROR_REASON_NO_OUTBOX,
                 message="no outbox is configured, and without one nothing is durable: "
                 "add [outbox] to the settings, or use mode SYNC",
             )
-        if errand.mode == DeliveryMode.DELIVERY_MODE_SYNC and not errand.validate_only:
+        if errand.mode == SYNC and not errand.validate_only:
             self._connections.access_token(errand.connection)
             if self._paused(errand.connection):
                 raise CallError(
@@ -101,9 +104,9 @@ class Dispatch:
         Raises:
             CallError: INVALID_ARGUMENT for a mode that this server does not know.
         """
-        if asked == DeliveryMode.DELIVERY_MODE_UNSPECIFIED:
+        if not asked:
             return default
-        if asked not in DeliveryMode.values():
+        if asked not in (SYNC, DURABLE):
             raise invalid(
                 ErrorReason.ERROR_REASON_INVALID_ARGUMENT,
                 [Violation("mode", "must be SYNC or DURABLE")],
@@ -177,7 +180,7 @@ class Dispatch:
         """
         if errand.validate_only:
             kinds = forwarding.write_validated(prepared, reply)
-        elif errand.mode == DeliveryMode.DELIVERY_MODE_DURABLE:
+        elif errand.mode == DURABLE:
             puts = await self._store(_rows(prepared, errand, sequence))
             kinds = forwarding.write_stored(prepared, puts, reply)
         else:

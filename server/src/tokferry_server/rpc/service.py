@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from tokferry.v1 import (
-    DeliveryMode,
     DescribeConnectionRequest,
     DescribeConnectionResponse,
     ErrorReason,
@@ -30,7 +29,7 @@ from tokferry_server.rpc.caller import calling
 from tokferry_server.rpc.chunk_stream import ChunkStream, Shared
 from tokferry_server.rpc.connections import Connections, with_test_code
 from tokferry_server.rpc.describe import describe
-from tokferry_server.rpc.dispatch import Dispatch, Errand
+from tokferry_server.rpc.dispatch import SYNC, Dispatch, Errand
 from tokferry_server.rpc.errors import Violation, invalid
 from tokferry_server.rpc.inline_settings import read_settings
 from tokferry_server.rpc.read_request import read_batches
@@ -87,7 +86,7 @@ class ForwardingService(ForwardingServiceServicer):
         budget = limits.budget(context.time_remaining())
         errand = Errand(
             connection=request.connection,
-            mode=self._dispatch.mode(request.mode, DeliveryMode.DELIVERY_MODE_SYNC),
+            mode=self._dispatch.mode(request.mode, SYNC),
             test_event_code=_test_code(request),
             validate_only=request.validate_only,
             label=request.label,

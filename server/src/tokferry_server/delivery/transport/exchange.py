@@ -1,6 +1,6 @@
 """One request and what comes back for it."""
 
-from typing import Final
+from typing import Final, cast
 
 import httpx
 
@@ -24,23 +24,25 @@ class Exchange:
         """
         response = await http.handle_async_request(request)
         self._status = response.status_code
+        stream = cast("httpx.AsyncByteStream", response.stream)
         parts: list[bytes] = []
         size = 0
         try:
-            async for part in response.aiter_raw():
+            async for part in stream:
                 parts.append(part)
                 size += len(part)
                 if size > _MAX_ANSWER:
                     break
         finally:
-            await response.aclose()
+            await stream.aclose()
         headers = response.headers
+        retry_after = headers.get("retry-after")
         self.answer = read_answer(
             http_status=response.status_code,
             body=b"".join(parts),
             content_type=headers.get("content-type"),
-            retry_after=headers.get("retry-after"),
-            date=headers.get("date"),
+            retry_after=retry_after,
+            date=None if retry_after is None else headers.get("date"),
         )
 
     def fail(self, failure: Failure) -> None:
