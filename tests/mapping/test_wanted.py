@@ -1,22 +1,38 @@
 """Which fields a connection reads: those of its rows and mappings, and a fixed few."""
 
+from typing import Any, Final
+
 import msgspec
 import pytest
 
 from strategies.cases import connection
 from tokferry.mparticle import v1 as mparticle
+from tokferry_server.mapping.table import load_fields
 from tokferry_server.mapping.transform import Transformer
-from tokferry_server.mapping.wanted import ALWAYS
+from tokferry_server.mapping.wanted import ALWAYS, BESIDE, EXTENDED, MATCHED
 from tokferry_server.mparticle import model
 from tokferry_server.mparticle.model import Batch, Event, PartOfEvent
 from tokferry_server.mparticle.read_proto import read_proto
 
+KINDS: Final = ("commerce_event", "custom_event", "screen_view", "session_start")
+LEAD: Final[dict[str, Any]] = {"name": "m", "event": "Lead"}
 
-@pytest.mark.parametrize("name", sorted(ALWAYS))
-def test_what_is_always_wanted_is_in_the_model(name: str) -> None:
-    struct, _, field = name.partition(".")
 
-    assert field in vars(model)[struct].__struct_fields__
+@pytest.mark.parametrize(
+    "name", sorted(ALWAYS.union(EXTENDED, MATCHED, *BESIDE.values()))
+)
+def test_what_code_wants_by_itself_is_in_the_model(name: str) -> None:
+    owner, _, field = name.partition(".")
+    struct = {"custom_event": "EventData"}.get(owner, owner)
+
+    assert field.partition("[")[0] in vars(model)[struct].__struct_fields__
+
+
+@pytest.mark.parametrize("name", sorted(BESIDE))
+def test_what_wants_something_beside_is_in_the_table(name: str) -> None:
+    rows = load_fields().all
+
+    assert any(name == row.rule or name in row.alternatives for row in rows)
 
 
 def test_rows_want_the_fields_that_their_paths_lead_through() -> None:
@@ -53,6 +69,62 @@ def test_custom_mappings_want_what_they_name(
     assert field in Transformer(made).wanted - Transformer(connection()).wanted
 
 
+@pytest.mark.parametrize(
+    ("settings", "read"),
+    [
+        ({}, ["commerce_event"]),
+        (
+            {"native_events": "extended"},
+            ["commerce_event", "custom_event", "screen_view"],
+        ),
+        (
+            {"custom_mappings": [LEAD | {"match": {"event_type": "session_start"}}]},
+            ["commerce_event", "session_start"],
+        ),
+        (
+            {"custom_mappings": [LEAD | {"match": {"event_name": "Viewed"}}]},
+            [*KINDS],
+        ),
+    ],
+)
+def test_events_that_can_become_nothing_are_not_read(
+    settings: dict[str, Any], read: list[str]
+) -> None:
+    message = mparticle.Batch()
+    for kind in KINDS:
+        getattr(message.events.add(), kind).SetInParent()
+
+    (batch,) = read_proto([message], Transformer(connection(**settings)).wanted)
+
+    assert isinstance(batch, Batch)
+    events = [event for event in batch.events if isinstance(event, Event)]
+    assert [event.event_type for event in events] == [*KINDS]
+    assert [one.event_type for one in events if one.data is not None] == read
+
+
+def test_of_maps_only_the_entries_that_are_named_are_read() -> None:
+    wanted = Transformer(connection(user_attributes=True)).wanted
+    message = mparticle.Batch()
+    for key in ("$firstname", "favourite"):
+        message.user_attributes[key].string_value = key
+    message.partner_identities["tiktok_cookie_id"] = "c"
+    message.partner_identities["other"] = "o"
+    event = message.events.add()
+    event.commerce_event.SetInParent()
+    for key in ("TikTok.Ttp", "Other"):
+        event.common.custom_flags[key].string_value = key
+
+    (batch,) = read_proto([message], wanted)
+
+    assert isinstance(batch, Batch)
+    assert batch.data.user_attributes == {"$firstname": "$firstname"}
+    assert batch.data.partner_identities == {"tiktok_cookie_id": "c"}
+    read = batch.events[0]
+    assert isinstance(read, Event)
+    assert read.data is not None
+    assert read.data.custom_flags == {"TikTok.Ttp": "TikTok.Ttp"}
+
+
 def test_typed_events_are_read_so_far_and_whole_when_asked() -> None:
     message = mparticle.Batch()
     event = message.events.add()
@@ -60,7 +132,7 @@ def test_typed_events_are_read_so_far_and_whole_when_asked() -> None:
     event.common.session_uuid = "5A3F"
     event.common.custom_attributes["k"].string_value = "v"
 
-    (batch,) = read_proto([message], {"EventData.event_name"})
+    (batch,) = read_proto([message], {"EventData.event_name", "Event.*"})
 
     assert isinstance(batch, Batch)
     read = batch.events[0]

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -114,11 +115,15 @@ def kind_at(path: Path) -> Any:
 
 
 def fields_of(path: Path) -> Iterator[str]:
-    """Yield the fields of structs that a path leads through, as ``Struct.field``."""
+    """Yield the fields of structs that a path leads through, as ``Struct.field``.
+
+    Of a map it is the entry, ``Struct.field[key]``.
+    """
     kind: Any = _ROOTS[path.root]
-    for step in path.steps:
-        yield f"{kind.__name__}.{step}"
+    for step, below in zip_longest(path.steps, path.steps[1:]):
+        field = f"{kind.__name__}.{step}"
         kind = Any if step in _OPEN else _kind(get_type_hints(kind)[step])
+        yield f"{field}[{below}]" if kind is dict else field
         if not _is_struct(kind):
             return
 

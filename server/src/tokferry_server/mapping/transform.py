@@ -38,7 +38,7 @@ class Transformer:
         self._native = NativeEvents(connection)
         self._custom = CustomIndex(connection.custom_mappings)
         rows = plan(connection)
-        self.wanted = wanted(rows, connection.custom_mappings)
+        self.wanted = wanted(connection, rows)
         self._code = compile_code(rows, explain=explain)
         self._order = compile_order(rows, explain=explain)
         self._mappings = [

@@ -1,12 +1,15 @@
 """Which fields of the model a connection's mapping reads, as ``Struct.field``.
 
-Those that rows and custom mappings name are found out; those that the code reads by
-itself stand here. The id made of an event's content reads everything, and asks for it.
+Of a map, ``Struct.field[key]`` is one entry. ``Event.custom_event`` stands for events
+of that type, ``custom_event.event_name`` for a field of theirs alone. What rows and
+custom mappings name is found out; what the code reads by itself stands here. The id
+made of an event's content reads everything, and asks for it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
+from tokferry_server.mapping.connection import Connection
 from tokferry_server.mapping.custom.model import CustomMapping
 from tokferry_server.mapping.paths import Path, fields_of, parse_path
 from tokferry_server.mapping.table import Plan
@@ -16,35 +19,70 @@ ALWAYS: Final = frozenset(
         *("BatchData.environment", "BatchData.source_info", "SourceInfo.is_historical"),
         *("BatchData.consent_state", "ConsentState.gdpr", "ConsentState.ccpa"),
         *("CcpaConsentState.data_sale_opt_out", "Consent.consented"),
-        *("BatchData.user_identities", "BatchData.user_attributes", "BatchData.mpid"),
-        *("BatchData.message_id", "BatchData.device_info", "DeviceInfo.platform"),
-        *("DeviceInfo.limit_ad_tracking", "EventData.event_type"),
-        *("EventData.event_name", "EventData.screen_name", "EventData.page_url"),
-        *("EventData.custom_event_type", "EventData.custom_flags"),
-        *("EventData.timestamp_unixtime_ms", "EventData.product_action"),
-        *(
-            "ProductAction.action",
-            "ProductAction.products",
-            "EventData.promotion_action",
-        ),
-        *("PromotionAction.action", "PromotionAction.promotions", "Promotion.id"),
-        *("Promotion.name", "EventData.product_impressions"),
-        "ProductImpression.products",
+        *("BatchData.user_identities", "EventData.event_type"),
+        *("EventData.product_action", "ProductAction.action", "ProductAction.products"),
     }
 )
-"""What matching, consent, rules and computed paths read, whatever the settings."""
+"""What consent, matching and identities read, whatever the settings."""
+
+EXTENDED: Final = frozenset(
+    {
+        *("custom_event.event_name", "custom_event.custom_event_type"),
+        *("EventData.promotion_action", "PromotionAction.action"),
+        *("PromotionAction.promotions", "Promotion.id", "Promotion.name"),
+        *("EventData.product_impressions", "ProductImpression.products"),
+    }
+)
+"""What the extended native events are told by, and listed from."""
+
+MATCHED: Final = frozenset(
+    {
+        *("EventData.event_name", "EventData.screen_name"),
+        *("EventData.promotion_action", "PromotionAction.action"),
+    }
+)
+"""What custom mappings are found by."""
+
+_COUNTRY = "BatchData.user_attributes[$country]"
+_PLATFORM = ("BatchData.device_info", "DeviceInfo.platform")
+BESIDE: Final[dict[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("phone", "state", "zip_code"), (_COUNTRY,)),
+    **dict.fromkeys(("idfv", "att_status"), _PLATFORM),
+    **dict.fromkeys(("idfa", "gaid"), (*_PLATFORM, "DeviceInfo.limit_ad_tracking")),
+    "page_query.ttclid": ("EventData.custom_flags[TikTok.URL]", "EventData.page_url"),
+    "computed.message_id_and_index": ("BatchData.message_id",),
+    "computed.content_hash": ("BatchData.mpid", "EventData.timestamp_unixtime_ms"),
+}
+"""Rule, or path that is not in the batch as such → what it reads by itself."""
 
 
-def wanted(plan: Plan, mappings: Iterable[CustomMapping]) -> frozenset[str]:
-    """Give all fields that a connection with these rows and mappings reads."""
+def wanted(connection: Connection, plan: Plan) -> frozenset[str]:
+    """Give all that a connection with these rows reads."""
+    mappings = connection.custom_mappings
     steps = plan.batch_steps + plan.event_steps
     steps += plan.commerce_steps + plan.product_steps
     paths = [path for step in steps for path in step.paths]
-    matched = []
+    found = {*ALWAYS, *_events(connection)}
+    if connection.native_events == "extended":
+        found |= EXTENDED | {"EventData.custom_flags[Rokt.CommerceEventType]"}
+    if mappings:
+        found |= MATCHED
     for mapping in mappings:
         paths += [parse_path(field.path) for field in mapping.fields if field.path]
-        matched += list(_matched(mapping))
-    return ALWAYS.union(matched, *(_fields(path) for path in paths))
+        found.update(_matched(mapping))
+    for beside in [*(step.row.rule for step in steps), *(path.text for path in paths)]:
+        found.update(BESIDE.get(beside, ()))
+    return frozenset(found.union(*(_fields(path) for path in paths)))
+
+
+def _events(connection: Connection) -> Iterator[str]:
+    """Yield which types of events may become anything."""
+    yield "Event.commerce_event"
+    if connection.native_events == "extended":
+        yield from ("Event.custom_event", "Event.screen_view")
+    for mapping in connection.custom_mappings:
+        event_type = mapping.match.event_type
+        yield "Event.*" if event_type is None else f"Event.{event_type.lower()}"
 
 
 def _fields(path: Path) -> Iterator[str]:

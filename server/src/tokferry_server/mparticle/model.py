@@ -204,10 +204,16 @@ class EventData(msgspec.Struct, gc=False):
 class PartOfEvent(EventData, gc=False):
     """Event data of which only what a mapping reads was read; ``whole`` reads all.
 
-    Typed messages are read so; the fields that were not read are ``None``.
+    Typed messages are read so; the fields that were not read are ``None``. ``read``
+    makes the whole of the ``message``.
     """
 
-    whole: Callable[[], EventData] = EventData
+    message: Any = None
+    read: Callable[[Any], EventData] = EventData
+
+    def whole(self) -> EventData:
+        """Read all fields."""
+        return self.read(self.message)
 
 
 class Event(msgspec.Struct, gc=False):

@@ -5,7 +5,7 @@ the others are left unread; that is most of them.
 """
 
 from collections.abc import Collection, Iterable
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor
@@ -21,7 +21,8 @@ from tokferry_server.mparticle.model import (
     Malformed,
     PartOfEvent,
 )
-from tokferry_server.mparticle.proto_readers import Reader, Readers, enum_reader
+from tokferry_server.mparticle.proto_readers import Readers
+from tokferry_server.mparticle.proto_values import Reader, enum_reader, spellings
 
 _DATA = EventMessage.DESCRIPTOR.oneofs_by_name["data"]
 _COMMON: dict[str, Descriptor | None] = {"common": EventInfo.DESCRIPTOR}
@@ -32,8 +33,8 @@ def read_proto(
 ) -> list[Batch | Malformed]:
     """Read typed batches; an event at odds with itself comes back as ``Malformed``.
 
-    ``wanted`` names the fields to read as ``Struct.field`` of the model
-    (``EventData.page_url``); without it all are read.
+    ``wanted`` names what to read as ``mapping/wanted.py`` does; without it all is read.
+    The data of events of other types stays ``None``.
     """
     reading = _reading(None if wanted is None else frozenset(wanted))
     return [
@@ -53,23 +54,25 @@ class Reading:
         batch = readers.add(BatchData, BatchMessage.DESCRIPTOR)
         struct, more = EventData, {}
         if wanted is not None:
-            struct, more = PartOfEvent, {"whole": "partial(read_whole, message)"}
-            readers.names |= {"partial": partial, "read_whole": _read_whole}
+            struct = PartOfEvent
+            more = {"message": "message", "read": "read_whole"}
+            readers.names["read_whole"] = _read_whole
         readers.add_data("read_nothing_else", struct, _COMMON, **more)
-        for field in _DATA.fields:
-            parts = {**_COMMON, field.name: field.message_type}
-            readers.add_data(f"read_{field.name}", struct, parts, **more)
+        kinds = [field for field in _DATA.fields if _is_read(field.name, wanted)]
+        for kind in kinds:
+            parts = {**_COMMON, kind.name: kind.message_type}
+            readers.add_data(f"read_{kind.name}", struct, parts, **more)
         functions = readers.load()
         self.batch: Reader = functions[batch]
         self._common: Reader = functions["read_nothing_else"]
         self._data: dict[str, Reader] = {
-            field.name: functions[f"read_{field.name}"] for field in _DATA.fields
+            kind.name: functions[f"read_{kind.name}"] for kind in kinds
         }
 
     def event(self, message: EventMessage) -> Event | Malformed:
         """Read one event."""
         case = message.WhichOneof("data")
-        event_type = _read_event_type(message)
+        event_type = _EVENT_TYPES.get(message.event_type) or _read_event_type(message)
         if case is None:
             return Event(event_type, self._common(message))
         if event_type is None:
@@ -80,7 +83,8 @@ class Reading:
                 problem=f"event_type and the member of data that is set ({case}) "
                 "differ",
             )
-        return Event(event_type, self._data[case](message))
+        read = self._data.get(case)
+        return Event(event_type, None if read is None else read(message))
 
     def data(self, message: EventMessage) -> EventData:
         """Read the data of an event that is known to be sound."""
@@ -99,4 +103,10 @@ def _read_whole(message: EventMessage) -> Any:
     return _reading(None).data(message)
 
 
+def _is_read(kind: str, wanted: Collection[str] | None) -> bool:
+    """Whether the data of such events is wanted at all."""
+    return wanted is None or "Event.*" in wanted or f"Event.{kind}" in wanted
+
+
+_EVENT_TYPES = spellings(EventType.DESCRIPTOR)
 _read_event_type = enum_reader("event_type", EventType.DESCRIPTOR)
