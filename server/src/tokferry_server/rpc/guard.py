@@ -51,8 +51,9 @@ class Guard(WrappingInterceptor):
             try:
                 self._check_open(details)
                 return await call(request, context)
-            except BaseException as error:  # noqa: BLE001  # none may get past here
+            except BaseException as error:
                 await _end(context, error)
+                raise
             finally:
                 mine.give_back()
 
@@ -71,8 +72,9 @@ class Guard(WrappingInterceptor):
                 self._check_open(details)
                 async for response in call(requests, context):
                     yield response
-            except BaseException as error:  # noqa: BLE001  # none may get past here
+            except BaseException as error:
                 await _end(context, error)
+                raise
 
         return guarded
 
@@ -87,13 +89,18 @@ class Guard(WrappingInterceptor):
 
 
 async def _end(context: Context, error: BaseException) -> None:
+    """End a call with a status; return if it has one, or nobody is there to see it.
+
+    To raise the error here would tie it to this frame, and with it the call and what
+    gRPC holds for it, until the garbage is collected.
+    """
     if isinstance(error, CallError):
         await abort(context, error)
     if isinstance(error, grpc.aio.AbortError | GeneratorExit):
-        raise error
+        return
     task = asyncio.current_task()
     if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
-        raise error  # the caller went away
+        return  # the caller went away
     # A cancellation from inside would leave the caller waiting for its deadline.
     incident = secrets.token_hex(8)
     frames = frames_of(error)
