@@ -3,6 +3,7 @@
 import asyncio
 import re
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from command import COMMAND
 from made_up import batch, purchase
 from tokferry import AsyncClient
 
+COUNTED = Path(__file__).with_name("counted.py")
 TOKEN = "a-made-up-token-of-a-caller"
 _RESIDENT = re.compile(r"VmRSS:\s+(\d+) kB")
 _SETTINGS = """
@@ -52,6 +53,12 @@ class Service:
     def sockets(self) -> int:
         """Give how many files it has open."""
         return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
+    async def tasks(self) -> int:
+        """Ask it how many tasks there are."""
+        assert self.process.stdout is not None
+        self.process.send_signal(signal.SIGUSR1)
+        return int(await asyncio.wait_for(self.process.stdout.readline(), 30))
 
     def client(self) -> AsyncClient:
         """Give a client with a token and a connection of its own."""
@@ -96,8 +103,8 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
     (tmp_path / "token").write_text(TOKEN)
     (tmp_path / "settings.toml").write_text(_SETTINGS)
     process = await asyncio.create_subprocess_exec(
-        *COMMAND,
-        *("serve", "--settings", str(tmp_path / "settings.toml")),
+        *(sys.executable, str(COUNTED), "serve"),
+        *("--settings", str(tmp_path / "settings.toml")),
         stdout=asyncio.subprocess.PIPE,
         stderr=(tmp_path / "log").open("wb"),
     )
