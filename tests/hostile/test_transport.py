@@ -1,9 +1,11 @@
 """Those who hold connections open, flood them or send too much."""
 
 import asyncio
+import resource
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -15,16 +17,27 @@ pytestmark = pytest.mark.gate
 
 MEMORY = 50 * 2**20
 HANDSHAKE_SECONDS = 5.0  # what the server allows
+RESETS_A_SECOND, RESETS_AT_ONCE, RESET_SECONDS = 5_000, 50, 4.0
+RESETS = 1_000  # far fewer than are sent where nothing else goes on
 AUTHORIZED = ("authorization", f"Bearer {TOKEN}")
 
 
-@asynccontextmanager
-async def watched(service: Service) -> AsyncIterator[None]:
-    """See that an established caller is served, and memory and files stay bounded."""
+@pytest.fixture
+async def watched(
+    service: Service, capsys: pytest.CaptureFixture[str], request: Any
+) -> AsyncIterator[Service]:
+    """See that an established caller is served, and memory and files stay bounded.
+
+    How long it waits is printed only, and how long a new caller does afterwards.
+    """
     await service.alive()
     memory, sockets = service.resident, service.sockets
     async with service.polite_caller():
-        yield
+        yield service
+        most = service.resident
+        over = time.monotonic()
+        await service.alive()
+        after = time.monotonic() - over
         for _ in range(40):
             if service.resident - memory < MEMORY:
                 break
@@ -33,9 +46,17 @@ async def watched(service: Service) -> AsyncIterator[None]:
     await service.alive()
     for _ in range(100):
         if service.sockets <= sockets + 2:
-            return
+            break
         await asyncio.sleep(0.1)
     assert service.sockets <= sockets + 2
+    ordered = sorted(service.waits)
+    p99 = ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]
+    with capsys.disabled():
+        print(
+            f"\n{request.node.name}: {len(ordered)} calls of an established caller OK, "
+            f"p99 {p99 * 1e3:.0f} ms, most {ordered[-1] * 1e3:.0f} ms; a new one after "
+            f"{after * 1e3:.0f} ms; {(most - memory) / 2**20:+.1f} MiB"
+        )
 
 
 async def until_closed(port: int, begun: bytes, every: float = 0.0) -> float:
@@ -62,14 +83,17 @@ async def until_closed(port: int, begun: bytes, every: float = 0.0) -> float:
     return time.monotonic() - began
 
 
-async def test_those_who_say_nothing_or_slowly_are_sent_away(service: Service) -> None:
-    idle = [b""] * 100
+async def test_those_who_say_nothing_or_slowly_are_sent_away(
+    watched: Service,
+) -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 4096), most))
+    idle = [b""] * 1000
     slow = [frames.opened()] * 20
-    async with watched(service):
-        took = await asyncio.gather(
-            *(until_closed(service.port, begun) for begun in idle),
-            *(until_closed(service.port, begun, every=1.0) for begun in slow),
-        )
+    took = await asyncio.gather(
+        *(until_closed(watched.port, begun) for begun in idle),
+        *(until_closed(watched.port, begun, every=1.0) for begun in slow),
+    )
     # The time is the server's own, so only a lost limit makes it twice as long.
     assert max(took) < 2 * HANDSHAKE_SECONDS
 
@@ -90,6 +114,7 @@ FLOODS: dict[str, Callable[[], bytes]] = {
         ),
         b"",
     ),
+    "a huge message": lambda: huge(1),
     "empty data": lambda: begun(1) + frames.frame(frames.DATA, 0, 1) * 20_000,
 }
 
@@ -98,6 +123,16 @@ def begun(stream: int) -> bytes:
     fields = frames.call_headers(f"{FORWARDING}ForwardStream", AUTHORIZED)
     return frames.frame(
         frames.HEADERS, frames.END_HEADERS, stream, frames.encoded(fields)
+    )
+
+
+def huge(stream: int) -> bytes:
+    """Give 4 MiB of a message that is to have 4 GiB."""
+    prefix = frames.frame(frames.DATA, 0, stream, frames.message(b"", length=2**32 - 1))
+    return (
+        begun(stream)
+        + prefix
+        + frames.frame(frames.DATA, 0, stream, bytes(16384)) * 256
     )
 
 
@@ -118,11 +153,47 @@ def continued(count: int) -> bytes:
     return head + frames.frame(frames.CONTINUATION, 0, 1, block) * count
 
 
-async def test_floods_take_no_memory_and_no_turn(service: Service) -> None:
-    async with watched(service):
-        for made in FLOODS.values():
-            data = frames.opened() + made()
-            for _ in range(3):
-                await asyncio.gather(
-                    *(frames.said(service.port, data, 0.4) for _ in range(3))
-                )
+async def test_floods_take_no_memory_and_no_turn(watched: Service) -> None:
+    for made in FLOODS.values():
+        data = frames.opened() + made()
+        for _ in range(3):
+            await asyncio.gather(
+                *(frames.said(watched.port, data, 0.4) for _ in range(3))
+            )
+
+
+async def test_streams_that_are_reset_at_once_take_no_memory_and_no_turn(
+    watched: Service,
+) -> None:
+    end = time.monotonic() + RESET_SECONDS
+    count = 0
+    while time.monotonic() < end:
+        count += await resetting(watched.port, end)
+    assert count >= RESETS
+
+
+async def resetting(port: int, end: float) -> int:
+    """Open streams and reset them, 5,000 a second until the server hangs up.
+
+    Gives how many there were.
+    """
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(frames.opened())
+    reading = asyncio.create_task(reader.read())
+    headers, goodbye = begun(1)[9:], bytes(4)
+    count, began = 0, time.monotonic()
+    while not reading.done() and time.monotonic() < end:
+        first = 2 * count + 1
+        for stream in range(first, first + 2 * RESETS_AT_ONCE, 2):
+            writer.write(
+                frames.frame(frames.HEADERS, frames.END_HEADERS, stream, headers)
+                + frames.frame(frames.RST_STREAM, 0, stream, goodbye)
+            )
+        count += RESETS_AT_ONCE
+        behind = began + count / RESETS_A_SECOND - time.monotonic()
+        await asyncio.sleep(max(0.0, behind))
+    reading.cancel()
+    with suppress(asyncio.CancelledError, ConnectionError):
+        await reading
+    writer.transport.abort()
+    return count
