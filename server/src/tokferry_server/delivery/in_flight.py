@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
 
+from tokferry_server.delivery.slots import Slots
 from tokferry_server.tiktok.answer import Answer, Failure
 
 
@@ -15,9 +16,7 @@ class InFlight:
 
     def __init__(self, limit: int, longest_wait: float) -> None:
         self._longest_wait = longest_wait
-        self._slots: dict[str, asyncio.Semaphore] = defaultdict(
-            lambda: asyncio.Semaphore(limit)
-        )
+        self._slots: dict[str, Slots] = defaultdict(lambda: Slots(limit))
         self._running: set[asyncio.Task[Answer]] = set()
 
     async def run(
@@ -39,7 +38,7 @@ class InFlight:
             turn_by = begun + self._longest_wait
         else:
             turn_by = begun + patience
-        if not await _entered(slot, turn_by):
+        if not await slot.enter(turn_by):
             return Answer(failure=Failure.QUEUE)
         task = loop.create_task(work())
         self._running.add(task)
@@ -51,7 +50,7 @@ class InFlight:
 
         def end(task: asyncio.Task[Answer]) -> None:
             self._running.discard(task)
-            slot.release()
+            slot.leave()
             wake()
 
         task.add_done_callback(end)
@@ -67,13 +66,3 @@ class InFlight:
         """Wait until nothing is under way."""
         while self._running:
             await asyncio.wait(self._running)
-
-
-async def _entered(slot: asyncio.Semaphore, by: float) -> bool:
-    if not slot.locked():
-        return await slot.acquire()  # at once
-    try:
-        async with asyncio.timeout_at(by):
-            return await slot.acquire()
-    except TimeoutError:
-        return False

@@ -23,6 +23,7 @@ from tokferry.v1 import (
     TransformResponse,
 )
 from tokferry.v1.forwarding_service_pb2_grpc import ForwardingServiceServicer
+from tokferry_server.delivery.slots import asker
 from tokferry_server.mapping.transform import Transformer
 from tokferry_server.rpc import limits
 from tokferry_server.rpc.caller import calling
@@ -83,6 +84,7 @@ class ForwardingService(ForwardingServiceServicer):
     ) -> ForwardResponse:
         """Deliver and say of each event what became of it."""
         started = time.monotonic()
+        asker.set(context.peer())
         budget = limits.budget(context.time_remaining())
         errand = Errand(
             connection=request.connection,
@@ -103,6 +105,7 @@ class ForwardingService(ForwardingServiceServicer):
         self, request_iterator: AsyncIterator[ForwardStreamRequest], context: Context
     ) -> AsyncIterator[ForwardStreamResponse]:
         """Deliver chunk by chunk; replies come as chunks are done."""
+        asker.set(context.peer())
         async for response in ChunkStream(self._streams).run(request_iterator):
             yield response
 
