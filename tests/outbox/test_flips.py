@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from outbox.made import APP, START, Clock, row
 from tokferry_server.delivery.outbox.interface import DeadFilter, OutboxError, Row
 from tokferry_server.delivery.outbox.sqlite import SqliteOutbox, space
+from tokferry_server.delivery.outbox.sqlite.shards import adopt_shards
 
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 ROWS = [row(n, body=f'{{"n":{n},"x":"{"x" * 300}"}}'.encode()) for n in range(40)]
@@ -46,10 +48,28 @@ async def look(path: Path) -> tuple[list[Row], int]:
     """Claim everything; gives the rows, and how many are dead as damaged."""
     box = await SqliteOutbox.open(path, clock=Clock())
     try:
-        claimed = [r for name in CONNECTIONS for r in await box.claim(name, 99, START)]
-        return claimed, (await box.count_dead(DeadFilter())).get("DAMAGED", 0)
+        return await all_of(box)
     finally:
         await box.close()
+
+
+async def look_after_a_take_over(path: Path) -> tuple[list[Row], int]:
+    """Do so in the outbox of another worker that takes the file over."""
+    into = path.parent / "into"
+    into.mkdir(mode=0o700)
+    box = await SqliteOutbox.open(into / "box", clock=Clock())
+    try:
+        await adopt_shards([path], box)
+        return await all_of(box)
+    finally:
+        await box.close()
+
+
+async def all_of(box: SqliteOutbox) -> tuple[list[Row], int]:
+    claimed = [r for name in CONNECTIONS for r in await box.claim(name, 99, START)]
+    dead = (await box.count_dead(DeadFilter())).get("DAMAGED", 0)
+    assert len(await box.dead(DeadFilter(), limit=99)) == dead
+    return claimed, dead
 
 
 def check(claimed: list[Row]) -> None:
@@ -61,14 +81,30 @@ def check(claimed: list[Row]) -> None:
         assert one.route.event_source_id == sources[one.event_id]
 
 
-async def flip_many(folder: Path, number: int, seed: int) -> Counter[str]:
+def anywhere(data: bytearray, chance: random.Random) -> int:
+    return chance.randrange(len(data))
+
+
+def before_a_text(data: bytearray, chance: random.Random) -> int:
+    """Give a place where a row's id and the types of its values are."""
+    event = chance.choice(list(re.finditer(rb"Purchaseid-", data)))
+    return event.start() - chance.randrange(1, 48)
+
+
+async def flip_many(
+    folder: Path,
+    number: int,
+    seed: int,
+    place: Callable[[bytearray, random.Random], int] = anywhere,
+    look: Callable[[Path], Awaitable[tuple[list[Row], int]]] = look,
+) -> Counter[str]:
     """Flip a bit of the file, over and over; gives how often what became of it."""
     found: Counter[str] = Counter()
     chance = random.Random(seed)
     for _ in range(number):
 
         def flip(data: bytearray) -> None:
-            data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+            data[place(data, chance)] ^= 1 << chance.randrange(8)
 
         try:
             claimed, dead = await look(damaged(folder, flip))
@@ -84,6 +120,24 @@ async def flip_many(folder: Path, number: int, seed: int) -> Counter[str]:
 async def test_a_flipped_bit_of_the_file_sends_nothing_else(folder: Path) -> None:
     found = await flip_many(folder, 60, seed=1)
     assert found.total() >= 60
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        60,
+        pytest.param(600, marks=pytest.mark.gate),
+        pytest.param(5_000, marks=[pytest.mark.long, pytest.mark.timeout(1200)]),
+    ],
+)
+@pytest.mark.parametrize("look", [look, look_after_a_take_over])
+async def test_a_row_of_a_damaged_type_or_id_becomes_a_dead_letter_or_is_refused(
+    folder: Path,
+    number: int,
+    look: Callable[[Path], Awaitable[tuple[list[Row], int]]],
+) -> None:
+    found = await flip_many(folder, number, number, before_a_text, look)
+    assert min(found["refused"], found["dead letter"]) > number / 5
 
 
 @pytest.mark.parametrize(

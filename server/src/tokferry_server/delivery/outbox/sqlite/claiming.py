@@ -8,7 +8,12 @@ from typing import Any, Final
 
 from tokferry_server.delivery.outbox.interface import Row
 from tokferry_server.delivery.outbox.sqlite.claims import Claim
-from tokferry_server.delivery.outbox.sqlite.rows import READ_PENDING, mark_of, read_row
+from tokferry_server.delivery.outbox.sqlite.rows import (
+    READ_PENDING,
+    has_types,
+    mark_of,
+    read_row,
+)
 from tokferry_server.delivery.outbox.sqlite.store import Store
 
 MOST_COUNTED: Final = 10_000
@@ -91,11 +96,11 @@ def _fetch(store: Store, ids: Iterable[int], found: Claimed) -> None:
 
 def _checked(store: Store, values: Sequence[Any], mark: object) -> Row | None:
     """Give a row if it is what was put: disks do change bytes."""
-    try:
-        row = read_row(values, store.names)
-        return row if mark_of(row) == mark else None
-    except (KeyError, TypeError, AttributeError):  # a number or a type has changed
+    names = store.names
+    if not has_types(values) or not names.has_connection(values[1]):
         return None
+    row = read_row(values, names)
+    return row if mark_of(row) == mark else None
 
 
 def ready(store: Store, now: float) -> dict[str, int]:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import sqlite3
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -109,9 +108,7 @@ class SqliteOutbox:
     async def _bury(self, damaged: Sequence[int], now: float) -> None:
         text = "The stored event is not what was put; look at the disk."
         reason = DeliveryReason.DAMAGED
-        # What cannot be moved stays where it is: for want of room, or since a value
-        # that must be there is none.
-        with contextlib.suppress(OutboxFullError, sqlite3.IntegrityError):
+        with contextlib.suppress(OutboxFullError):  # then they are kept where they are
             await self.kill(
                 [Death(id=id_, reason=reason, message=text) for id_ in damaged], now
             )

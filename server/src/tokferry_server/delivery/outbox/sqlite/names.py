@@ -1,8 +1,16 @@
 """Connections and routes, written once and named in the rows by a small number."""
 
 import sqlite3
+from typing import Final, cast
 
-from tokferry_server.tiktok.wire import Route
+from tokferry_server.tiktok.wire import Route, WireName
+
+LOST: Final = Route(
+    wire_format=cast("WireName", "unspecified"),
+    event_source="unspecified",
+    event_source_id="",
+)
+"""The route of a damaged row: no mark fits it, so it is shown and never sent."""
 
 
 class Names:
@@ -39,13 +47,17 @@ class Names:
         """Give the number of a connection that has ever stored a row."""
         return self._connections.get(name)
 
+    def has_connection(self, number: int) -> bool:
+        """Whether there is such a number: the disk may have changed it."""
+        return number in self._connection_names
+
     def connection_name(self, number: int) -> str:
         """Give the name behind a number."""
         return self._connection_names[number]
 
     def route_of(self, number: int) -> Route:
-        """Give the route behind a number."""
-        return self._route_values[number]
+        """Give the route behind a number, ``LOST`` if the disk changed that."""
+        return self._route_values.get(number, LOST)
 
     def connection(self, name: str) -> int:
         """Give the number of a connection; writes it when it is new."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from hashlib import blake2b, sha256
 from itertools import chain
+from types import NoneType
 from typing import Any, Final, NamedTuple, TypeVar
 
 from tokferry_server.delivery.outbox.interface import DeadRow, NewRow, Position, Row
@@ -23,6 +24,10 @@ READ_PENDING: Final = (
     "id, connection, route, event, event_id, time_ms, label, sequence, batch, item, "
     "created, next_at, attempts, first_ambiguous_at, waited, last_code, trace, "
     "body"
+)
+_TYPES: Final[tuple[type | tuple[type, ...], ...]] = (
+    *(int, int, int, str, str, int, str, int, int, int, float, float, int),
+    *((float, NoneType), float, (int, NoneType), (bytes, NoneType), bytes),
 )
 READ_DEAD: Final = (
     f"{READ_PENDING}, died, reason, code, message, field, request_id, replays, "
@@ -141,6 +146,11 @@ def _chunks(rows: Sequence[T]) -> Iterator[tuple[int, Sequence[T]]]:
         while len(rows) - start >= size:
             yield size, rows[start : start + size]
             start += size
+
+
+def has_types(values: Values) -> bool:
+    """Whether values of ``READ_PENDING`` have the types that the disk may change."""
+    return all(map(isinstance, values, _TYPES))
 
 
 def read_row(values: Values, names: Names) -> Row:

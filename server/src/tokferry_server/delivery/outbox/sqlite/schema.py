@@ -39,6 +39,43 @@ _ROW: Final = """
   body BLOB NOT NULL
 """
 
+_DEATH: Final = """
+  died REAL NOT NULL,
+  reason TEXT NOT NULL,
+  code INTEGER,
+  message TEXT NOT NULL,
+  field TEXT,
+  request_id TEXT,
+  http_status INTEGER
+"""
+_DELIVERED: Final = """
+  id INTEGER PRIMARY KEY,
+  connection INTEGER NOT NULL,
+  at REAL NOT NULL,
+  mark BLOB NOT NULL,
+  label TEXT NOT NULL
+"""
+_NOTHING: Final = {"INTEGER": "0", "REAL": "0.0", "TEXT": "''", "BLOB": "x''"}
+
+
+def _sound(columns: str) -> tuple[str, ...]:
+    return tuple(_sound_column(*column.split()) for column in columns.split(","))
+
+
+def _sound_column(name: str, kind: str, *limits: str) -> str:
+    value = f"coalesce({name}, {_NOTHING[kind]})" if limits else name
+    return f"CAST({value} AS {kind})"
+
+
+SOUND: Final = {
+    "pending": _sound(_ROW),
+    "dead": _sound(_ROW) + _sound(_DEATH),
+    "delivered": _sound(_DELIVERED),
+}
+"""The columns of a table, of their types even where the disk has changed that: so that
+a damaged row can be moved with the others.
+"""
+
 _TABLES: Final = f"""
 BEGIN IMMEDIATE;
 -- Ids are never used twice: next_id only grows. The keys of all rows up to flushed_id
@@ -64,16 +101,7 @@ CREATE INDEX pending_label ON pending (label, connection, created, size)
   WHERE label <> '';
 CREATE INDEX pending_ambiguous ON pending (connection, label)
   WHERE first_ambiguous_at IS NOT NULL;
-CREATE TABLE dead (
-  {_ROW.strip()},
-  died REAL NOT NULL,
-  reason TEXT NOT NULL,
-  code INTEGER,
-  message TEXT NOT NULL,
-  field TEXT,
-  request_id TEXT,
-  http_status INTEGER
-);
+CREATE TABLE dead ({_ROW}, {_DEATH});
 CREATE INDEX dead_size ON dead (connection, size);
 CREATE INDEX dead_died ON dead (died);
 CREATE INDEX dead_label ON dead (label, connection, reason) WHERE label <> '';
@@ -81,10 +109,7 @@ CREATE INDEX dead_label ON dead (label, connection, reason) WHERE label <> '';
 -- array of their ids.
 CREATE TABLE sending (id INTEGER PRIMARY KEY, at REAL NOT NULL, ids TEXT NOT NULL);
 -- What was delivered: mark is the key and a digest of the body, as in the rows.
-CREATE TABLE delivered (
-  id INTEGER PRIMARY KEY, at REAL NOT NULL, connection INTEGER NOT NULL,
-  mark BLOB NOT NULL, label TEXT NOT NULL
-);
+CREATE TABLE delivered ({_DELIVERED});
 CREATE INDEX delivered_at ON delivered (at);
 CREATE INDEX delivered_label ON delivered (label, connection) WHERE label <> '';
 -- How many rows the table delivered has held and forgotten.

@@ -13,6 +13,7 @@ from tokferry_server.delivery.outbox.interface import (
 from tokferry_server.delivery.outbox.sqlite.claims import Claim
 from tokferry_server.delivery.outbox.sqlite.counts import Count, tally
 from tokferry_server.delivery.outbox.sqlite.rows import COLUMNS
+from tokferry_server.delivery.outbox.sqlite.schema import SOUND
 from tokferry_server.delivery.outbox.sqlite.store import Store
 
 _MESSAGE_CHARACTERS: Final = 256
@@ -34,7 +35,8 @@ _KILL: Final = f"""
 INSERT INTO dead (
   {COLUMNS}, died, reason, code, message, field, request_id, http_status
 )
-SELECT {COLUMNS}, ?, ?, ?, ?, ?, ?, ? FROM pending WHERE id = ?
+SELECT id, ?, {", ".join(SOUND["pending"][2:])}, ?, ?, ?, ?, ?, ?, ?
+FROM pending WHERE id = ?
 """  # noqa: S608
 _LAST: Final = """
 UPDATE dead SET attempts = coalesce(?, attempts), last_code = coalesce(?, last_code),
@@ -112,7 +114,8 @@ def kill(store: Store, deaths: Sequence[Death], now: float) -> None:
     _check_caps(store, list(rows.values()))
     store.sending.undo(rows)
     for death in chosen.values():
-        store.db.execute(_KILL, (now, *_words(death), death.id))
+        connection = rows[death.id].connection
+        store.db.execute(_KILL, (connection, now, *_words(death), death.id))
         store.db.execute(
             _LAST, (death.attempts, death.code, death.first_ambiguous_at, death.id)
         )

@@ -18,6 +18,7 @@ from tokferry_server.delivery.outbox.sqlite.counts import Count
 from tokferry_server.delivery.outbox.sqlite.engine import SqliteOutbox
 from tokferry_server.delivery.outbox.sqlite.puts import first_copies
 from tokferry_server.delivery.outbox.sqlite.rows import COLUMNS, KEY_BYTES, insert
+from tokferry_server.delivery.outbox.sqlite.schema import SOUND
 from tokferry_server.delivery.outbox.sqlite.settling import add_forgotten
 from tokferry_server.delivery.outbox.sqlite.store import Store
 from tokferry_server.delivery.outbox.sqlite.task import Kind
@@ -86,15 +87,18 @@ async def adopt_shards(paths: Iterable[Path], into: SqliteOutbox) -> Adopted:
 
 async def _drain(shard: SqliteOutbox, into: SqliteOutbox, adopted: Adopted) -> None:
     for table in _TABLES:
-        rows = await shard.writer.submit(Kind.READ, partial(export, table=table))
-        while rows:
+        ids: list[int] = []
+        while rows := await shard.writer.submit(
+            Kind.READ, partial(export, table=table)
+        ):
+            before, ids = ids, [row.values[0] for row in rows]
+            if ids == before:  # the disk has changed ids, so that none finds its row
+                break
             number = await into.writer.submit(
                 Kind.WRITE, partial(absorb, table=table, rows=rows)
             )
             setattr(adopted, table, getattr(adopted, table) + number)
-            ids = [row.values[0] for row in rows]
             await shard.writer.submit(Kind.HOLD, partial(remove, table=table, ids=ids))
-            rows = await shard.writer.submit(Kind.READ, partial(export, table=table))
     latest = await shard.latest()
     await into.writer.submit(Kind.WRITE, lambda store: store.passed(latest))
     totals = await shard.writer.submit(Kind.READ, export_forgotten)
@@ -104,18 +108,22 @@ async def _drain(shard: SqliteOutbox, into: SqliteOutbox, adopted: Adopted) -> N
 
 def export(store: Store, table: str) -> list[Foreign]:
     """Read the first rows of a table."""
-    query = f"SELECT {_TABLES[table]} FROM {table} ORDER BY id LIMIT ?"  # noqa: S608
-    mark = _TABLES[table].split(", ").index("mark")
-    routed = table in _ROUTED
-    return [
-        Foreign(
-            values,
-            store.names.connection_name(values[1]),
-            store.names.route_of(values[2]) if routed else None,
-            values[mark],
-        )
-        for values in store.db.execute(query, (_SLICE,)).fetchall()
-    ]
+    columns = ", ".join(SOUND[table])
+    query = f"SELECT {columns} FROM {table} ORDER BY id LIMIT ?"  # noqa: S608
+    rows = store.db.execute(query, (_SLICE,)).fetchall()
+    return [_foreign(store, table, values) for values in rows]
+
+
+def _foreign(store: Store, table: str, values: tuple[Any, ...]) -> Foreign:
+    """Give a row its names; one whose connection is lost may never be sent."""
+    connection, names = values[1], store.names
+    place = _TABLES[table].split(", ").index("mark")
+    mark = values[place]
+    if not names.has_connection(connection):
+        connection, mark = 1, mark[:KEY_BYTES]  # it fits no body
+        values = (*values[:place], mark, *values[place + 1 :])
+    route = names.route_of(values[2]) if table in _ROUTED else None
+    return Foreign(values, names.connection_name(connection), route, mark)
 
 
 def absorb(store: Store, table: str, rows: Sequence[Foreign]) -> int:
