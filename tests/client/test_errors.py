@@ -77,12 +77,17 @@ async def test_a_full_outbox_says_how_long_to_wait(call: Any, service: Any) -> N
     retry = error_details_pb2.RetryInfo(
         retry_delay=Duration(seconds=2, nanos=500_000_000)
     )
-    service.script = [service.fail(Code.RESOURCE_EXHAUSTED, "full", retry)]
+    quota = error_details_pb2.QuotaFailure()
+    quota.violations.add(subject="outbox", description="holds 2 GiB")
+    service.script = [service.fail(Code.RESOURCE_EXHAUSTED, "full", quota, retry)]
 
     with pytest.raises(tokferry.ResourceExhausted) as caught:
         await call("forward", {}, connection="shop")
 
     assert caught.value.retry_after == 2.5
+    assert caught.value.quotas == (
+        tokferry.QuotaViolation(subject="outbox", description="holds 2 GiB"),
+    )
 
 
 @pytest.mark.parametrize(("pushback", "seconds"), [("1500", 1.5), ("-1", None)])

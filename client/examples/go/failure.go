@@ -18,6 +18,7 @@ type failure struct {
 	reason     string // a name of ErrorReason without its prefix; empty if not the server's
 	metadata   map[string]string
 	violations []*errdetails.BadRequest_FieldViolation
+	quotas     []*errdetails.QuotaFailure_Violation
 	retryAfter time.Duration
 }
 
@@ -30,6 +31,8 @@ func decode(err error) failure {
 			found.reason, found.metadata = detail.GetReason(), detail.GetMetadata()
 		case *errdetails.BadRequest:
 			found.violations = detail.GetFieldViolations()
+		case *errdetails.QuotaFailure:
+			found.quotas = detail.GetViolations()
 		case *errdetails.RetryInfo:
 			found.retryAfter = detail.GetRetryDelay().AsDuration()
 		}
@@ -46,6 +49,9 @@ func (f failure) String() string {
 	text.WriteString(": " + f.status.Message())
 	for _, one := range f.violations {
 		fmt.Fprintf(&text, "\n  %s: %s", one.GetField(), one.GetDescription())
+	}
+	for _, one := range f.quotas {
+		fmt.Fprintf(&text, "\n  %s: %s", one.GetSubject(), one.GetDescription())
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.metadata)) {
 		fmt.Fprintf(&text, "\n  %s = %s", name, f.metadata[name])

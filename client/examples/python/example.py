@@ -1,4 +1,4 @@
-"""Calls Tokferry: `example.py transform [BATCH.json] | forward FILE | stream FILE`."""
+"""Calls Tokferry: transform [BATCH.json] | forward FILE | stream FILE."""
 
 from __future__ import annotations
 
@@ -132,25 +132,36 @@ def print_totals(totals: ForwardTotals) -> None:
 
 
 def print_error(error: TokferryError) -> None:
-    """Print a failed call: status, reason, wrong fields, when to try again."""
+    """Print a failed call: status, reason, wrong fields, quotas, when to try again."""
     print(error, file=sys.stderr)
+    for quota in error.quotas:
+        print(f"  {quota.subject}: {quota.description}", file=sys.stderr)
     for name, value in sorted(error.metadata.items()):
         print(f"  {name} = {value}", file=sys.stderr)
     if error.retry_after is not None:
         print(f"  retry after {error.retry_after:g} s", file=sys.stderr)
 
 
-def main() -> int:
-    """Run one command."""
+def main(command: str = "", *files: str) -> int:
+    """Run one command; 1 if the call failed."""
     commands = {"transform": transform, "forward": forward, "stream": stream}
-    with connect() as client:
-        try:
-            commands[sys.argv[1]](client, *sys.argv[2:])
-        except TokferryError as error:
-            print_error(error)
-            return 1
+    if command not in commands:
+        print(
+            "usage: transform [BATCH.json] | forward FILE | stream FILE",
+            file=sys.stderr,
+        )
+        return 1
+    try:
+        with connect() as client:
+            commands[command](client, *files)
+    except TokferryError as error:
+        print_error(error)
+        return 1
+    except (OSError, ValueError) as error:  # a file, or a variable of the environment
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

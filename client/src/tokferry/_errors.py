@@ -44,6 +44,14 @@ class FieldViolation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaViolation:
+    """One quota that is used up: whose or of what, and how much it allows."""
+
+    subject: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorDetails:
     """What a failed call tells about itself, decoded.
 
@@ -57,6 +65,7 @@ class ErrorDetails:
     domain: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     violations: tuple[FieldViolation, ...] = ()
+    quotas: tuple[QuotaViolation, ...] = ()
     retry_after: float | None = None
 
 
@@ -95,6 +104,11 @@ class TokferryError(Exception):
         return self.details.violations
 
     @property
+    def quotas(self) -> tuple[QuotaViolation, ...]:
+        """The quotas that are used up."""
+        return self.details.quotas
+
+    @property
     def retry_after(self) -> float | None:
         """How long to wait before trying again, in seconds, if the server says."""
         return self.details.retry_after
@@ -121,7 +135,10 @@ class FailedPrecondition(TokferryError):
 
 
 class ResourceExhausted(TokferryError):
-    """A quota is used up or the outbox is full. Nothing was accepted."""
+    """A quota is used up or the outbox is full, as `quotas` says.
+
+    Nothing was accepted.
+    """
 
 
 class Unavailable(TokferryError):
@@ -169,6 +186,7 @@ def error_from(
     status = _status(known.get(_DETAILS_KEY))
     info = _detail(status, error_details_pb2.ErrorInfo)
     bad = _detail(status, error_details_pb2.BadRequest)
+    quota = _detail(status, error_details_pb2.QuotaFailure)
     details = ErrorDetails(
         code=code,
         message=message or "",
@@ -178,6 +196,10 @@ def error_from(
         violations=tuple(
             FieldViolation(field=v.field, description=v.description)
             for v in bad.field_violations
+        ),
+        quotas=tuple(
+            QuotaViolation(subject=v.subject, description=v.description)
+            for v in quota.violations
         ),
         retry_after=_retry_after(status, text.get(_PUSHBACK_KEY)),
     )

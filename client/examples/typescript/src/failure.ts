@@ -3,8 +3,8 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { anyUnpack, durationMs } from "@bufbuild/protobuf/wkt";
 import { status, type ServiceError } from "@grpc/grpc-js";
 import {
-  BadRequestSchema, ErrorInfoSchema, RetryInfoSchema, StatusSchema,
-  type BadRequest_FieldViolation,
+  BadRequestSchema, ErrorInfoSchema, QuotaFailureSchema, RetryInfoSchema, StatusSchema,
+  type BadRequest_FieldViolation, type QuotaFailure_Violation,
 } from "./gen/google/rpc/errors_pb.js";
 
 export interface Failure {
@@ -14,6 +14,7 @@ export interface Failure {
   reason: string;
   metadata: Record<string, string>;
   violations: BadRequest_FieldViolation[];
+  quotas: QuotaFailure_Violation[];
   retryAfterMs: number;
 }
 
@@ -25,7 +26,7 @@ export function isServiceError(error: unknown): error is ServiceError {
 export function decode(error: ServiceError): Failure {
   const found: Failure = {
     code: error.code, message: error.details, reason: "", metadata: {}, violations: [],
-    retryAfterMs: 0,
+    quotas: [], retryAfterMs: 0,
   };
   const [packed] = error.metadata.get("grpc-status-details-bin");
   if (!(packed instanceof Buffer)) return found;
@@ -34,6 +35,8 @@ export function decode(error: ServiceError): Failure {
     if (info) Object.assign(found, { reason: info.reason, metadata: info.metadata });
     const bad = anyUnpack(detail, BadRequestSchema);
     if (bad) found.violations = bad.fieldViolations;
+    const quota = anyUnpack(detail, QuotaFailureSchema);
+    if (quota) found.quotas = quota.violations;
     const retry = anyUnpack(detail, RetryInfoSchema);
     if (retry?.retryDelay) found.retryAfterMs = durationMs(retry.retryDelay);
   }
@@ -44,6 +47,7 @@ export function describe(failure: Failure): string {
   const reason = failure.reason && ` ${failure.reason}`;
   const lines = [`${status[failure.code]}${reason}: ${failure.message}`];
   for (const one of failure.violations) lines.push(`  ${one.field}: ${one.description}`);
+  for (const one of failure.quotas) lines.push(`  ${one.subject}: ${one.description}`);
   for (const name of Object.keys(failure.metadata).sort()) {
     lines.push(`  ${name} = ${failure.metadata[name]}`);
   }

@@ -7,16 +7,17 @@ import com.google.protobuf.Message;
 import com.google.protobuf.util.Durations;
 import com.google.rpc.BadRequest;
 import com.google.rpc.ErrorInfo;
+import com.google.rpc.QuotaFailure;
 import com.google.rpc.RetryInfo;
 import io.grpc.Status;
 import io.grpc.protobuf.StatusProto;
-import java.text.DecimalFormat;
-import java.text.DecimalFormatSymbols;
-import java.util.Locale;
+import java.math.BigDecimal;
+import java.util.Objects;
 import java.util.TreeMap;
 
 /** What a failed call tells about itself; a detail that it does not carry is empty. */
-record Failure(Status status, ErrorInfo info, BadRequest bad, RetryInfo retry) {
+record Failure(
+    Status status, ErrorInfo info, BadRequest bad, QuotaFailure quota, RetryInfo retry) {
 
   /** Reads the rich details of an error. */
   static Failure decode(Throwable error) {
@@ -28,6 +29,7 @@ record Failure(Status status, ErrorInfo info, BadRequest bad, RetryInfo retry) {
         Status.fromThrowable(error),
         first(details, ErrorInfo.getDefaultInstance()),
         first(details, BadRequest.getDefaultInstance()),
+        first(details, QuotaFailure.getDefaultInstance()),
         first(details, RetryInfo.getDefaultInstance()));
   }
 
@@ -43,17 +45,21 @@ record Failure(Status status, ErrorInfo info, BadRequest bad, RetryInfo retry) {
   @Override
   public String toString() {
     String reason = reason().isEmpty() ? "" : " " + reason();
+    String message = Objects.requireNonNullElse(status.getDescription(), "");
     StringBuilder text = new StringBuilder();
-    text.append(status.getCode()).append(reason).append(": ").append(status.getDescription());
+    text.append(status.getCode()).append(reason).append(": ").append(message);
     for (BadRequest.FieldViolation one : bad.getFieldViolationsList()) {
       text.append("\n  ").append(one.getField()).append(": ").append(one.getDescription());
+    }
+    for (QuotaFailure.Violation one : quota.getViolationsList()) {
+      text.append("\n  ").append(one.getSubject()).append(": ").append(one.getDescription());
     }
     new TreeMap<>(info.getMetadataMap())
         .forEach((name, value) -> text.append("\n  ").append(name).append(" = ").append(value));
     if (Durations.isPositive(retryAfter())) {
-      double seconds = Durations.toNanos(retryAfter()) / 1e9;
-      DecimalFormat plain = new DecimalFormat("0.###", new DecimalFormatSymbols(Locale.ROOT));
-      text.append("\n  retry after ").append(plain.format(seconds)).append(" s");
+      BigDecimal seconds = BigDecimal.valueOf(Durations.toMillis(retryAfter()), 3);
+      String plain = seconds.stripTrailingZeros().toPlainString();
+      text.append("\n  retry after ").append(plain).append(" s");
     }
     return text.toString();
   }
