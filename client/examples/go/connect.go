@@ -15,7 +15,6 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/metadata"
 )
 
 const deadline = 30 * time.Second
@@ -35,9 +34,13 @@ const serviceConfig = `{
   "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1}
 }`
 
-// connect opens a channel. authorities is a PEM file, "system", or empty for plaintext.
+// connect opens a channel. authorities is a PEM file, "system", or empty for plaintext;
+// the token goes with each call.
 func connect(target, authorities, token string) (*grpc.ClientConn, error) {
-	transport, err := transportCredentials(target, authorities, token)
+	if authorities == "" && token != "" && !isLoopback(target) {
+		return nil, fmt.Errorf("refusing to send the token in clear text to %s", target)
+	}
+	transport, err := transportCredentials(authorities)
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +49,7 @@ func connect(target, authorities, token string) (*grpc.ClientConn, error) {
 	patience.MaxDelay = 5 * time.Second
 	return grpc.NewClient(target,
 		grpc.WithTransportCredentials(transport),
+		grpc.WithPerRPCCredentials(bearer{token, authorities != ""}),
 		grpc.WithDefaultServiceConfig(serviceConfig),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff: patience, MinConnectTimeout: 10 * time.Second,
@@ -56,22 +60,24 @@ func connect(target, authorities, token string) (*grpc.ClientConn, error) {
 	)
 }
 
-// authorized adds the bearer token to the calls of a context.
-func authorized(ctx context.Context, token string) context.Context {
-	if token == "" {
-		return ctx
-	}
-	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
+// bearer adds a token to each call.
+type bearer struct {
+	token  string
+	secure bool
 }
 
-func transportCredentials(
-	target, authorities, token string,
-) (credentials.TransportCredentials, error) {
+func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	if b.token == "" {
+		return nil, nil
+	}
+	return map[string]string{"authorization": "Bearer " + b.token}, nil
+}
+
+func (b bearer) RequireTransportSecurity() bool { return b.secure }
+
+func transportCredentials(authorities string) (credentials.TransportCredentials, error) {
 	switch authorities {
 	case "":
-		if token != "" && !isLoopback(target) {
-			return nil, fmt.Errorf("refusing to send the token in clear text to %s", target)
-		}
 		return insecure.NewCredentials(), nil
 	case "system":
 		return credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12}), nil

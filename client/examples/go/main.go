@@ -4,8 +4,10 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
 
 	"google.golang.org/grpc/status"
@@ -185,8 +187,10 @@ func run(arguments []string) error {
 	commands := map[string]func(context.Context, tokferryv1.ForwardingServiceClient, string) error{
 		"transform": transform, "forward": forward, "stream": stream,
 	}
-	if len(arguments) == 0 || commands[arguments[0]] == nil {
-		return fmt.Errorf("usage: transform [BATCH.json] | forward FILE | stream FILE")
+	arguments = append(arguments, "", "")
+	command, file := commands[arguments[0]], arguments[1]
+	if command == nil {
+		return errors.New("usage: transform [BATCH.json] | forward FILE | stream FILE")
 	}
 	token := os.Getenv("TOKFERRY_TOKEN")
 	target := cmp.Or(os.Getenv("TOKFERRY_TARGET"), "localhost:50051")
@@ -196,8 +200,9 @@ func run(arguments []string) error {
 	}
 	defer channel.Close()
 	client := tokferryv1.NewForwardingServiceClient(channel)
-	file := strings.Join(arguments[1:], "")
-	return commands[arguments[0]](authorized(context.Background(), token), client, file)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	return command(ctx, client, file)
 }
 
 func main() {

@@ -42,6 +42,7 @@ type bulk struct {
 	sequence uint64
 	ended    bool
 	progress time.Time
+	delay    time.Duration // that a stopping server asks for
 }
 
 // run delivers all, over as many streams as it takes.
@@ -63,7 +64,11 @@ func (b *bulk) run(ctx context.Context) error {
 			failures = 0
 		}
 		limit := min(5*time.Second, 200*time.Millisecond<<min(failures, 5))
-		time.Sleep(decode(err).retryAfter + rand.N(limit))
+		select {
+		case <-time.After(max(b.delay, decode(err).retryAfter) + rand.N(limit)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 
@@ -73,6 +78,7 @@ func (b *bulk) once(ctx context.Context) error {
 	defer cancel()
 	watch := time.AfterFunc(patience, cancel) // for a server that answers nothing
 	defer watch.Stop()
+	b.delay = 0
 	stream, err := b.client.ForwardStream(ctx)
 	if err != nil {
 		return err
@@ -100,6 +106,7 @@ func (b *bulk) once(ctx context.Context) error {
 			b.take(response.Chunk, window)
 		case *tokferryv1.ForwardStreamResponse_Draining:
 			window.closed = true // the rest goes to the next stream
+			b.delay = response.Draining.GetRetryDelay().AsDuration()
 		}
 		if err := b.fill(window); err != nil {
 			return err
