@@ -12,19 +12,19 @@ import {
 const DEADLINE_MS = 30_000;
 
 // Only UNAVAILABLE is tried again: the server promises that nothing was accepted then.
-const SERVICE_CONFIG = {
-  methodConfig: [{
-    name: [{ service: "tokferry.v1.ForwardingService" }],
-    retryPolicy: {
-      maxAttempts: 4,
-      initialBackoff: "0.2s",
-      maxBackoff: "5s",
-      backoffMultiplier: 2,
-      retryableStatusCodes: ["UNAVAILABLE"],
-    },
+const SERVICE_CONFIG = `{
+  "methodConfig": [{
+    "name": [{"service": "tokferry.v1.ForwardingService"}],
+    "retryPolicy": {
+      "maxAttempts": 4,
+      "initialBackoff": "0.2s",
+      "maxBackoff": "5s",
+      "backoffMultiplier": 2,
+      "retryableStatusCodes": ["UNAVAILABLE"]
+    }
   }],
-  retryThrottling: { maxTokens: 10, tokenRatio: 0.1 },
-};
+  "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1}
+}`;
 
 /** A channel, and the token that goes with each call. */
 export class Connection {
@@ -38,7 +38,7 @@ export class Connection {
     }
     if (token !== "") this.#metadata.set("authorization", `Bearer ${token}`);
     this.#client = new Client(target, transport(authorities), {
-      "grpc.service_config": JSON.stringify(SERVICE_CONFIG),
+      "grpc.service_config": SERVICE_CONFIG,
       "grpc.keepalive_time_ms": 60_000,
       "grpc.keepalive_timeout_ms": 20_000,
       // By default a restarted server may be left alone for two minutes.
