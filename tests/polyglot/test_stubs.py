@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -44,6 +45,19 @@ def test_the_template_makes_stubs_of_every_proto(tmp_path: Path) -> None:
     assert {p.name.removesuffix("_pb.ts") for p in gen.rglob("*_pb.ts")} == PROTOS
     assert list(gen.rglob("java/com/tokferry/v1/ForwardingServiceGrpc.java"))
     assert list(gen.rglob("java/com/tokferry/mparticle/v1/Batch.java"))
+    namespaces = {
+        (path.parent.relative_to(gen / "csharp").as_posix(), namespace)
+        for path in gen.rglob("*.cs")
+        for namespace in re.findall(
+            r"^namespace ([\w.]+)", path.read_text(), re.MULTILINE
+        )
+    }
+    assert len(list(gen.rglob("*.cs"))) == len(list((ROOT / "protos").rglob("*.proto")))
+    assert namespaces == {
+        ("V1", "Tokferry.V1"),
+        ("MParticle/V1", "Tokferry.MParticle.V1"),
+        ("TikTok/V1", "Tokferry.TikTok.V1"),
+    }
     module = "module github.com/tokferry/tokferry/gen/go"
     text = (EXAMPLES / "go" / "go.mod").read_text()
     (gen / "go" / "go.mod").write_text("\n".join([module, *text.splitlines()[1:]]))
