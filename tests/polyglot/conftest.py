@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from polyglot.languages import LANGUAGES, PATH, Example, Language, built
+from polyglot.languages import LANGUAGES, PATH, Clone, Example, Language, built, cloned
 from polyglot.recorder import Recorder, recording
 from polyglot.world import World
 
@@ -20,16 +20,19 @@ def missing(language: Language) -> str:
     )
 
 
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    return cloned(tmp_path_factory.mktemp("clone"))
+
+
 @pytest.fixture(scope="session", params=LANGUAGES, ids=lambda one: one.name)
-def example(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Example:
+def example(request: pytest.FixtureRequest, clone: Clone) -> Example:
     language: Language = request.param
     if text := missing(language):
         if os.environ.get("CI") == "true":
             pytest.fail(text)
         pytest.skip(text)
-    return built(language, tmp_path_factory.mktemp(language.name))
+    return built(language, clone)
 
 
 @pytest.fixture(scope="session")

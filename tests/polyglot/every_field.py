@@ -1,6 +1,6 @@
-"""Batches in which every scalar of mParticle's model is set, in one way or another."""
+"""A batch in which every scalar of mParticle's model is set, by its type."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -10,38 +10,16 @@ from tokferry.mparticle.v1 import Batch
 Value = bool | int | float | str | bytes
 _F: Final = FieldDescriptor
 _DEEPEST: Final = 8  # attributes may hold attributes
-_UNKNOWN_ENUM: Final = 987_654
-_ZERO: Final[dict[int, Value]] = {
-    _F.TYPE_BOOL: False,
-    _F.TYPE_INT32: 0,
-    _F.TYPE_INT64: 0,
-    _F.TYPE_DOUBLE: 0.0,
-    _F.TYPE_STRING: "",
-    _F.TYPE_ENUM: 0,
-}
-_HIGH: Final[dict[int, Value]] = {
-    _F.TYPE_BOOL: True,
-    _F.TYPE_INT32: 2**31 - 1,
-    _F.TYPE_INT64: 2**63 - 1,
-    _F.TYPE_DOUBLE: 1.7976931348623157e308,
-    _F.TYPE_STRING: 'Zoë "ß"\n\u2028 😀',
-    _F.TYPE_ENUM: _UNKNOWN_ENUM,
-}
-_LOW: Final[dict[int, Value]] = {
-    **_HIGH,
-    _F.TYPE_INT32: -(2**31),
-    _F.TYPE_INT64: -(2**63),
-    _F.TYPE_DOUBLE: 5e-324,
-    _F.TYPE_ENUM: 1,
-}
-_ODD: Final[dict[int, Value]] = {**_LOW, _F.TYPE_INT64: 2**53 + 1, _F.TYPE_DOUBLE: 0.1}
-WAYS: Final = {"zero": _ZERO, "high": _HIGH, "low": _LOW, "beyond 2^53": _ODD}
 
 
-def filled(way: str) -> Batch:
-    """Give a batch with every field set, and one event for each kind of event."""
+def filled(values: Mapping[str, Value]) -> Batch:
+    """Give a batch with every field set, and one event for each kind of event.
+
+    `values` are named by the types of protobuf in lower case, such as `int64`.
+    """
+    kinds = {getattr(_F, f"TYPE_{name.upper()}"): one for name, one in values.items()}
     batch = Batch()
-    _fill(batch, WAYS[way], _DEEPEST)
+    _fill(batch, kinds, _DEEPEST)
     return batch
 
 

@@ -57,12 +57,20 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Clone:
+    """The repository, in a folder that was empty; `seconds` is what that took."""
+
+    folder: Path
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
-    """An example, built by its README in a clone of the repository."""
+    """An example, built as its README says, and the commands that run it there."""
 
     language: Language
     folder: Path
-    began: float
+    seconds: float
     commands: tuple[str, ...]
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
@@ -88,33 +96,40 @@ class Example:
             raise
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
-    def shell(self, line: str, **variables: str) -> str:
-        """Run a line of its README; gives what it prints."""
-        return shell(line, self.folder, **variables)
 
-
-def shell(line: str, folder: Path, **variables: str) -> str:
-    """Run a line in a folder, and see that it succeeds."""
+def shell(text: str, folder: Path, *before: str, **variables: str) -> str:
+    """Run lines in a folder, see that all succeed; `before` are words before bash."""
     result = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", line],
+        [*before, "bash", "-e", "-o", "pipefail", "-c", text],
         cwd=folder,
         env=environment(**variables),
         capture_output=True,
         text=True,
         check=False,
     )
-    assert result.returncode == 0, f"{line}\n{result.stdout}\n{result.stderr}"
+    assert result.returncode == 0, f"{text}\n{result.stdout}\n{result.stderr}"
     return result.stdout
 
 
-def built(language: Language, folder: Path) -> Example:
-    """Clone the repository into an empty folder, and build as the README says."""
+def blocks(readme: Path) -> list[str]:
+    """Give what a README tells to type, block by block."""
+    return re.findall(
+        r"^```sh\n(.*?)^```", readme.read_text(), re.DOTALL | re.MULTILINE
+    )
+
+
+def cloned(folder: Path) -> Clone:
+    """Clone the last commit."""
     began = time.monotonic()
     shell(f"git clone --quiet --depth 1 'file://{ROOT}' tokferry", folder)
-    place = folder / "tokferry" / "client" / "examples" / language.name
-    text = (place / "README.md").read_text()
-    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    build, run = (tuple(block.splitlines()) for block in blocks)
-    for line in build:
-        shell(line, place)
-    return Example(language, place, began, run)
+    return Clone(folder / "tokferry", time.monotonic() - began)
+
+
+def built(language: Language, clone: Clone) -> Example:
+    """Build an example by the first block of its README."""
+    began = time.monotonic()
+    place = clone.folder / "client" / "examples" / language.name
+    build, run = blocks(place / "README.md")
+    shell(build, place)
+    seconds = clone.seconds + time.monotonic() - began
+    return Example(language, place, seconds, tuple(run.splitlines()))

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
-from google.rpc import code_pb2, error_details_pb2, status_pb2
+from google.rpc import status_pb2
 
 from tokferry.v1 import TransformResponse
 
@@ -24,11 +23,6 @@ class Recorder:
     requests: list[bytes] = field(default_factory=list)
     answer: Message = field(default_factory=TransformResponse)
 
-    @property
-    def variables(self) -> dict[str, str]:
-        """What a caller is told by its environment."""
-        return {"TOKFERRY_TARGET": self.target}
-
     def call(self, request: bytes, context: Any) -> bytes:
         """Answer one call."""
         self.requests.append(request)
@@ -38,20 +32,6 @@ class Recorder:
             codes = {code.value[0]: code for code in grpc.StatusCode}
             context.abort(codes[self.answer.code], self.answer.message)
         return self.answer.SerializeToString()
-
-
-def draining() -> status_pb2.Status:
-    """Give the status of a server that is stopping, with all its details."""
-    status = status_pb2.Status(code=code_pb2.UNAVAILABLE, message="stopping")
-    info = error_details_pb2.ErrorInfo(
-        reason="DRAINING", domain="tokferry", metadata={"b": "2", "a": "1"}
-    )
-    retry = error_details_pb2.RetryInfo(
-        retry_delay=Duration(seconds=1, nanos=500_000_000)
-    )
-    for detail in (info, retry):
-        status.details.add().Pack(detail)
-    return status
 
 
 class _Handlers(grpc.GenericRpcHandler):

@@ -84,10 +84,10 @@ class World:
         assert found, line
         self._listen = self.target = f"localhost:{found[1]}"
 
-    def kill(self) -> None:
-        """Kill the server, without a chance to say goodbye."""
-        self._server.kill()
-        self._server.wait(30)
+    def stop(self, by: signal.Signals) -> None:
+        """End the server by a signal, and wait for its end."""
+        self._server.send_signal(by)
+        self._server.wait(60)
 
     def end(self) -> None:
         """End both."""
@@ -119,7 +119,7 @@ class World:
         with urlopen(Request(url, method="DELETE")):
             pass
 
-    def wait_for(self, events: int, seconds: float = 120.0) -> None:
+    def wait_for(self, events: int, seconds: float = 60.0) -> None:
         """Wait until the sandbox has taken so many."""
         end = time.monotonic() + seconds
         while self.counts()["taken"] < events:
