@@ -46,7 +46,9 @@ def finish(
         scope.warn(WarningCode.VALUE_WITHOUT_CURRENCY, "event.currency_code")
     if scope.origins is not None:
         _finish_origins(contents, scope)
-    return None if properties == _NO_PROPERTIES else properties
+    if properties.content_type is None and properties == _NO_PROPERTIES:
+        return None
+    return properties
 
 
 def _warn_of_missing_ids(

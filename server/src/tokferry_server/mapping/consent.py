@@ -78,6 +78,6 @@ def _consented(batch: BatchData, purpose: str) -> bool:
     answers = [
         isinstance(consent, Consent) and as_truth(consent.consented) is True
         for name, consent in gdpr.items()
-        if name.strip().lower() == wanted
+        if name == wanted or name.strip().lower() == wanted
     ]
     return bool(answers) and all(answers)

@@ -9,6 +9,21 @@ _NOWHERE = Page()
 _NO_APP = App()
 _NO_LEAD = Lead()
 
+_EVERY = "event_time and event_id and user and "
+_PERSON = "user.email or user.phone"
+MET = {
+    "web": f"{_EVERY}url and user.ip and user.user_agent"
+    f" and ({_PERSON} or user.external_id)",
+    "app": f"{_EVERY}app and app.app_id"
+    f" and ({_PERSON} or user.idfa or user.gaid or user.idfv)",
+    "offline": f"{_EVERY}({_PERSON})",
+    "crm": f"{_EVERY}lead and lead.lead_id",
+}
+"""Event source → condition by which an event surely has all: it needs no check.
+
+Compiled mappings ask it of their locals.
+"""
+
 
 def check(event: Event, scope: Scope) -> None:
     """Refuse the event for everything it lacks; the scope keeps the first reason."""

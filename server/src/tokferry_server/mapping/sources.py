@@ -1,5 +1,6 @@
 """Values of the mapping table that are not in the batch as such."""
 
+from operator import attrgetter
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,12 +12,8 @@ from tokferry_server.mapping.scope import Scope
 
 def _chosen(scope: Scope, types: tuple[str, ...]) -> list[tuple[str, Any]] | None:
     """Give the identities of these types, in their order, then that of the input."""
-    found = [
-        (name, value)
-        for wanted in types
-        for name, value in scope.state.identities
-        if name == wanted
-    ]
+    given = scope.state.identities
+    found = [pair for wanted in types for pair in given if pair[0] == wanted]
     return found or None
 
 
@@ -52,15 +49,20 @@ def _message_id_and_index(scope: Scope) -> str | None:
     return None if message_id is None else f"{message_id}.{scope.index}"
 
 
+HELD = {
+    "setting.app_id": "connection.app_id",
+    "setting.content_type": "connection.content_type",
+    "computed.limited_data_use": "state.limited_data_use",
+}
+"""Path → where the scope holds it as it is."""
+
 COMPUTED: dict[str, Getter] = {
     "identities.email": _email_identities,
     "identities.phone": _phone_identities,
     "identities.external_id": _external_identities,
     "page_query.ttclid": _page_query_ttclid,
-    "setting.app_id": lambda scope: scope.connection.app_id,
-    "setting.content_type": lambda scope: scope.connection.content_type,
     "computed.message_id_and_index": _message_id_and_index,
     "computed.content_hash": content_hash,
-    "computed.limited_data_use": lambda scope: scope.state.limited_data_use,
+    **{path: attrgetter(place) for path, place in HELD.items()},
 }
 """Path → how it is read."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from tokferry_server.mapping import commerce, requirements
+from tokferry_server.mapping import commerce
 from tokferry_server.mapping.code.mapping import compile_code, compile_order
 from tokferry_server.mapping.connection import Connection
 from tokferry_server.mapping.custom.apply import make_events
@@ -39,7 +39,7 @@ class Transformer:
         self._custom = CustomIndex(connection.custom_mappings)
         rows = plan(connection)
         self.wanted = wanted(connection, rows)
-        self._code = compile_code(rows, explain=explain)
+        self._code = compile_code(rows, connection.event_source, explain=explain)
         self._order = compile_order(rows, explain=explain)
         self._mappings = [
             compile_mapping(mapping, rows, explain=explain)
@@ -82,13 +82,12 @@ class Transformer:
             return Outcome(batch=number, event=index, drop=shared.refused)
         data = event.data or NO_DATA
         event_type = _event_type(event, data)
-        custom = self._custom.find(event_type, data)
+        custom = self._custom.find(event_type, data) if self._mappings else []
         native = None if custom else self._native.find(event_type, data)
         drop = (native and native.drop) or shared.refused_by_user
         if drop is not None:
             return Outcome(batch=number, event=index, drop=drop)
         made, scope = shared.begin(data, event_type, index)
-        requirements.check(made, scope)
         events = (
             make_events(self._mappings, made, scope, custom)
             if native is None

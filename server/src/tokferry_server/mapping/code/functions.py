@@ -7,6 +7,8 @@ import msgspec
 
 from tokferry_server.mapping.code.reads import Reads
 from tokferry_server.mapping.code.rows import write_row
+from tokferry_server.mapping.connection import EventSource
+from tokferry_server.mapping.requirements import MET, check
 from tokferry_server.mapping.table import Step
 from tokferry_server.tiktok import model as tiktok
 
@@ -38,7 +40,9 @@ class Functions:
         body += ["return (", *(f"    {group}," for group in groups), ")"]
         self._add("of_batch(scope)", "What the events of one batch share.", body)
 
-    def add_event(self, shared: Iterable[Step], steps: Sequence[Step]) -> None:
+    def add_event(
+        self, shared: Iterable[Step], steps: Sequence[Step], source: EventSource
+    ) -> None:
         """Add ``of_event(scope, user, …)``: the event, as yet without what it is."""
         given = _present(shared)
         body = self._rows(steps)
@@ -48,8 +52,10 @@ class Functions:
             else:
                 body.append(f"{group} = {_made_or_none(group, steps)}")
         members = [*_members("", steps), *dict.fromkeys([*given, *_present(steps)])]
-        body += _returned("Event", ["event=''", *(f"{one}={one}" for one in members)])
-        self.names["Event"] = tiktok.Event
+        made = _call("Event", ["event=''", *(f"{one}={one}" for one in members)])
+        body += [f"made = {made[0]}", *made[1:]]
+        body += [f"if not ({MET[source]}):", "    check(made, scope)", "return made"]
+        self.names |= {"Event": tiktok.Event, "check": check}
         name = f"of_event({', '.join(['scope', *given])})"
         self._add(name, "One event, before it has its name and properties.", body)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tokferry_server.mapping.code.functions import Functions
+from tokferry_server.mapping.connection import EventSource
 from tokferry_server.mapping.native import Listed
 from tokferry_server.mapping.scope import Scope
 from tokferry_server.mapping.table import Plan
@@ -33,11 +34,11 @@ class Code:
     source: str
 
 
-def compile_code(plan: Plan, *, explain: bool) -> Code:
+def compile_code(plan: Plan, source: EventSource, *, explain: bool) -> Code:
     """Compile the rows that every event has."""
     functions = Functions(explain=explain)
     functions.add_batch(plan.batch_steps)
-    functions.add_event(plan.batch_steps, plan.event_steps)
+    functions.add_event(plan.batch_steps, plan.event_steps, source)
     made = load(functions.source, functions.names)
     return Code(
         of_batch=made["of_batch"],

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from tokferry_server.mapping.paths import LIST_MAPS, Path, any_case, first_of, kind_at
+from tokferry_server.mapping.sources import HELD
 
 _NOT_NAME = re.compile(r"\W+")
 _NOTHING: dict[str, Any] = {}
@@ -27,6 +28,8 @@ class Reads:
         """Give the code that reads the path: ``None`` when nothing is there."""
         if path.parts:
             return f"({', '.join(self.expression(part) for part in path.parts)})"
+        if path.text in HELD:
+            return f"scope.{HELD[path.text]}"
         if path.steps and path.root != "product":
             self._locals[path.root] = [f"{path.root} = scope.{path.root}"]
         if len(path.steps) == 1:

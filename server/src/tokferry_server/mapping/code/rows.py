@@ -86,10 +86,10 @@ def _judged(step: Step, path: Path, reads: Reads, *, by: str) -> list[str]:
     reads.names[f"rule_{rule}"] = RULES[rule]
     call = f"{member} = {by}(rule_{rule}, {reads.value(path, member)}, scope)"
     lines = [f"scope.path = {_mparticle(path)}", call]
-    if rule not in EASY:
+    if rule not in EASY or path.root == "batch":
         return lines
-    condition, made = (text.format(member) for text in EASY[rule])
-    return [f"if {condition}:", f"    {member} = {made}", "else:", *indented(lines)]
+    condition, *done = (text.format(member) for text in EASY[rule])
+    return [f"if {condition}:", *indented(done), "else:", *indented(lines)]
 
 
 def _unless_plain(

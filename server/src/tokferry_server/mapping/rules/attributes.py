@@ -66,8 +66,8 @@ def _hashed(value: Any, normal: Any) -> str | None:
 
 def _joined(text: str) -> str:
     """Lower case, letters and digits only."""
-    lower = text.lower()
-    return lower if lower.isalnum() else "".join(_words(lower))
+    close = text.lower().replace(" ", "")
+    return close if close.isalnum() else "".join(_words(close))
 
 
 def _words(text: str) -> list[str]:

@@ -12,9 +12,9 @@ or one argument (``removeprefix``, ``__trunc__``) cost a fifth of ``startswith``
 from collections.abc import Mapping
 from typing import Final
 
-_TEXT = "type({0}) is str and {0} and {0}.strip() is {0} and {0}[0] != '0'"
+_TEXT = "type({0}) is str and {0} > '1' and {0}.strip() is {0}"
 _INTEGER = "type({0}) is int and -9007199254740992 < {0} < 9007199254740992"
-_FRACTION = "type({0}) is float and not {0}.is_integer() and {0} - {0} == 0.0"
+_FRACTION = "type({0}) is float and 0.0 < {0} % 1.0"
 _WHOLE_FLOAT = (
     "type({0}) is float and {0}.is_integer()"
     " and -9007199254740992.0 < {0} < 9007199254740992.0"
@@ -25,7 +25,7 @@ _ADDRESS = (
 )
 
 PLAIN: Final[Mapping[str, str]] = {
-    "text": _TEXT,  # a leading 0 might be that of an all-zero UUID
+    "text": _TEXT,  # what begins with 0 might be an all-zero UUID, and sorts below 1
     "number": f"({_FRACTION} or {_INTEGER})",
     "integer": _INTEGER,
     "currency": "type({0}) is str and {0} in CURRENCIES",
@@ -44,8 +44,16 @@ PLAIN: Final[Mapping[str, str]] = {
 }
 """Rule → condition on the value ``{0}``."""
 
-EASY: Final[Mapping[str, tuple[str, str]]] = {
-    "number": (_WHOLE_FLOAT, "{0}.__trunc__()"),
-    "integer": (_WHOLE_FLOAT, "{0}.__trunc__()"),
+EASY: Final[Mapping[str, tuple[str, ...]]] = {
+    "number": (_WHOLE_FLOAT, "{0} = {0}.__trunc__()"),
+    "integer": (_WHOLE_FLOAT, "{0} = {0}.__trunc__()"),
+    "unix_seconds": (
+        "type({0}) is int and 100000000000 <= {0} <= 253402300799999",
+        "scope.time_ms = {0}",
+        "{0} = {0} // 1000",
+    ),
 }
-"""Rule → condition on a value that is not plain, and what the rule gives for it."""
+"""Rule → condition on a value that is not plain, and what the rule then does.
+
+Not for values of the batch: rules may warn that an event has none of its own.
+"""
