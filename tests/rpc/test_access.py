@@ -24,6 +24,7 @@ from tokferry_server.rpc.body_memory import BodyMemory
 from tokferry_server.rpc.guard import Guard
 from tokferry_server.rpc.service import ForwardingService
 from tokferry_server.settings import Principal, Secret, SecretError, SecretRef
+from tokferry_server.telemetry.wrapping import Wrapped
 
 TOKENS = {
     "orders": "orders-" + "a1" * 16,
@@ -217,7 +218,7 @@ async def test_a_method_without_a_rule_is_closed_to_all(tmp_path: Path) -> None:
 
     access = Access([principal(tmp_path / "all")])
     running = grpc.aio.server(
-        interceptors=[Guard(asyncio.Event()), Admission(access, BodyMemory())]
+        interceptors=[Wrapped(Guard(asyncio.Event()), Admission(access, BodyMemory()))]
     )
     running.add_generic_rpc_handlers((Handlers(),))
     port = running.add_insecure_port("127.0.0.1:0")

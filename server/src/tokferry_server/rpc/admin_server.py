@@ -19,6 +19,7 @@ from tokferry_server.rpc.guard import Guard
 from tokferry_server.rpc.limits import MAX_MESSAGE_BYTES
 from tokferry_server.settings.seat import found
 from tokferry_server.telemetry.telemetry import Telemetry
+from tokferry_server.telemetry.wrapping import Wrapped
 
 LONGEST_PATH: Final = 103
 """Bytes that a socket's path may have: 107 on Linux, 103 on macOS (``sun_path``)."""
@@ -62,9 +63,11 @@ class AdminServer:
         server = grpc.aio.server(
             # It goes on while the service drains: that is when one wants to look.
             interceptors=[
-                self._telemetry.interceptor(),
-                Guard(asyncio.Event()),
-                Admission(None, BodyMemory()),
+                Wrapped(
+                    self._telemetry.watch(),
+                    Guard(asyncio.Event()),
+                    Admission(None, BodyMemory()),
+                )
             ],
             options=_OPTIONS,
         )

@@ -1,4 +1,4 @@
-"""The innermost interceptor: who calls is known before a body is read or parsed."""
+"""Right around every call: who calls is known before a body is read or parsed."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tokferry_server.rpc.caller import ANYONE, Caller, calling
 from tokferry_server.rpc.errors import CallError, Violation, invalid
 from tokferry_server.rpc.quota import Quota
 from tokferry_server.rpc.rights import CLOSED, RULES, Rule
+from tokferry_server.telemetry.wrapping import Wrapper
 
 if TYPE_CHECKING:
     Handler = Any  # the type that stubs give it is that of grpc without asyncio
@@ -29,7 +30,7 @@ MOST_STREAMS: Final = 256
 """How many streams there may be: one that nobody reads takes half a megabyte."""
 
 
-class Admission(grpc.aio.ServerInterceptor):
+class Admission(Wrapper):
     """Lets calls in: knows the caller, keeps to quotas, bounds memory, then parses.
 
     gRPC reads and parses the message of a unary call by itself before the handler is
@@ -43,16 +44,9 @@ class Admission(grpc.aio.ServerInterceptor):
         self._open = Quota("anyone", streams=OPEN_STREAMS)
         self._streams = 0
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler | None:
-        """Wrap the handler of the call."""
-        handler = await continuation(handler_call_details)
-        if handler is None:
-            return None
-        rule = RULES.get(handler_call_details.method, CLOSED)
+    def wrap(self, handler: Handler, method: str) -> Handler:
+        """Give the handler of a method as one that takes a stream of bytes."""
+        rule = RULES.get(method, CLOSED)
         if handler.response_streaming:
             return grpc.stream_stream_rpc_method_handler(
                 self._stream(handler, rule), None, handler.response_serializer

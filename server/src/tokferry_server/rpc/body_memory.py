@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,36 +86,63 @@ class BodyMemory:
         if self._full:
             raise overloaded("the server is short of memory")
 
-    @asynccontextmanager
-    async def read(self, read: Callable[[], Awaitable[Any]]) -> AsyncIterator[Body]:
-        """Read a body once there is room for it, and keep its room until the end.
+    def read(self, read: Callable[[], Awaitable[Any]]) -> "Held":
+        """Read a body once there is room for it, and keep its room: ``async with``.
 
         Raises:
             CallError: UNAVAILABLE if no room was made in time, DEADLINE_EXCEEDED if the
                 body did not arrive in time.
         """
-        self.check()
-        try:
-            async with asyncio.timeout(WAIT_SECONDS):
-                share = await self._memory.reserve(MAX_MESSAGE_BYTES)
-        except TimeoutError:
-            raise overloaded("the server has too many requests in hand") from None
-        self._calls += 1
-        try:
-            yield await self._body(read, share)
-        finally:
-            self._calls -= 1
-            share.give_back()
+        return Held(self, read)
 
-    async def _body(self, read: Callable[[], Awaitable[Any]], share: Share) -> "Body":
+    async def begin(self) -> Share:
+        """Wait for the room that a body may take, and count the call."""
+        self.check()
+        share = self._memory.reserve_now(MAX_MESSAGE_BYTES)
+        if share is None:
+            try:
+                async with asyncio.timeout(WAIT_SECONDS):
+                    share = await self._memory.reserve(MAX_MESSAGE_BYTES)
+            except TimeoutError:
+                raise overloaded("the server has too many requests in hand") from None
+        self._calls += 1
+        return share
+
+    def end(self, share: Share) -> None:
+        """Note that a call that had begun is over."""
+        self._calls -= 1
+        share.give_back()
+
+
+class Held:
+    """The room of one body, from before it is read until the call is over."""
+
+    __slots__ = ("_memory", "_read", "_share")
+
+    _share: Share
+
+    def __init__(self, memory: BodyMemory, read: Callable[[], Awaitable[Any]]) -> None:
+        self._memory = memory
+        self._read = read
+
+    async def __aenter__(self) -> Body:
+        """Read the body."""
+        self._share = await self._memory.begin()
         try:
             async with asyncio.timeout(READ_SECONDS):
-                found = await read()
-        except TimeoutError:
-            raise _too_slow() from None
+                found = await self._read()
+        except BaseException as error:
+            self._memory.end(self._share)
+            if isinstance(error, TimeoutError):
+                raise _too_slow() from None
+            raise
         body = Body(None if found is grpc.aio.EOF else found)
-        share.settle(len(body))
+        self._share.settle(len(body))
         return body
+
+    async def __aexit__(self, *_error: object) -> None:
+        """Give its room back."""
+        self._memory.end(self._share)
 
 
 def memory_limit() -> int | None:

@@ -1,4 +1,4 @@
-"""The outermost interceptor: every call ends in a status that tells no secrets."""
+"""Around every call: it ends in a status that tells no secrets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tokferry.v1 import ErrorReason
 from tokferry_server.rpc.errors import CallError, abort
 from tokferry_server.rpc.turns import Turn, Turns, turn
 from tokferry_server.telemetry.frames import frames_of
-from tokferry_server.telemetry.interceptor import Call, WrappingInterceptor
+from tokferry_server.telemetry.wrapping import Call, Wrapper
 
 _log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class Guard(WrappingInterceptor):
+class Guard(Wrapper):
     """Turns errors into rich statuses, and refuses new calls while draining.
 
     Health can be asked for all the same: it says then that the server is stopping.
@@ -39,9 +39,7 @@ class Guard(WrappingInterceptor):
         self._turns = turns
 
     def unary(
-        self,
-        call: Call,
-        details: grpc.HandlerCallDetails,
+        self, call: Call, method: str
     ) -> Callable[[Any, Context], Awaitable[Any]]:
         """Give the call with its errors turned into statuses."""
 
@@ -49,7 +47,7 @@ class Guard(WrappingInterceptor):
             mine = Turn(self._turns)
             turn.set(mine)
             try:
-                self._check_open(details)
+                self._check_open(method)
                 return await call(request, context)
             except BaseException as error:
                 await _end(context, error)
@@ -60,16 +58,14 @@ class Guard(WrappingInterceptor):
         return guarded
 
     def stream(
-        self,
-        call: Call,
-        details: grpc.HandlerCallDetails,
+        self, call: Call, method: str
     ) -> Callable[[Any, Context], AsyncIterator[Any]]:
         """Give the stream with its errors turned into statuses."""
 
         async def guarded(requests: Any, context: Context) -> AsyncIterator[Any]:
             Turn(self._turns).give_back()  # it may go on for hours
             try:
-                self._check_open(details)
+                self._check_open(method)
                 async for response in call(requests, context):
                     yield response
             except BaseException as error:
@@ -78,8 +74,8 @@ class Guard(WrappingInterceptor):
 
         return guarded
 
-    def _check_open(self, details: grpc.HandlerCallDetails) -> None:
-        if self._draining.is_set() and not details.method.startswith("/grpc."):
+    def _check_open(self, method: str) -> None:
+        if self._draining.is_set() and not method.startswith("/grpc."):
             raise CallError(
                 code=grpc.StatusCode.UNAVAILABLE,
                 reason=ErrorReason.ERROR_REASON_DRAINING,

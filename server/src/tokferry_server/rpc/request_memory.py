@@ -26,10 +26,17 @@ class RequestMemory:
 
     async def reserve(self, size: int) -> "Share":
         """Wait until ``size`` more bytes may be held."""
-        if not self._waiting and self._fits(size):
-            self._held += size
-        else:
+        share = self.reserve_now(size)
+        if share is None:
             await self._turn(size)
+            share = Share(self, size, self._idle_seconds)
+        return share
+
+    def reserve_now(self, size: int) -> "Share | None":
+        """Let ``size`` more bytes be held if they may be now, and nobody waits."""
+        if self._waiting or not self._fits(size):
+            return None
+        self._held += size
         return Share(self, size, self._idle_seconds)
 
     def change(self, difference: int) -> None:

@@ -6,7 +6,7 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from tokferry_server.telemetry.instruments import Instruments
-from tokferry_server.telemetry.tracing import BatchSpans, CallInterceptor
+from tokferry_server.telemetry.tracing import BatchSpans, CallWatch
 from tokferry_server.tiktok.reasons import DeliveryReason
 
 
@@ -31,6 +31,6 @@ class Telemetry:
         )
         self.spans = BatchSpans(tracer_provider)
 
-    def interceptor(self) -> CallInterceptor:
+    def watch(self) -> CallWatch:
         """Give what watches the calls of a server."""
-        return CallInterceptor(self.instruments, self.tracer_provider)
+        return CallWatch(self.instruments, self.tracer_provider)

@@ -14,8 +14,8 @@ from opentelemetry.context import Context as OtelContext
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from tokferry_server.telemetry.instruments import SERVER_FAULTS, Instruments
-from tokferry_server.telemetry.interceptor import Call, WrappingInterceptor
 from tokferry_server.telemetry.metrics import CONNECTION, ERROR, METHOD, STATUS, SYSTEM
+from tokferry_server.telemetry.wrapping import Call, Wrapper
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
@@ -34,7 +34,7 @@ SPAN_ATTRIBUTES: Final = frozenset(
 _NOTHING: Final = contextlib.nullcontext()
 
 
-class CallInterceptor(WrappingInterceptor):
+class CallWatch(Wrapper):
     """Measures each call, and gives it a span if it is to be traced.
 
     The span is a child of the caller's if it sent one. Names and attributes follow the
@@ -51,12 +51,13 @@ class CallInterceptor(WrappingInterceptor):
         self._fields = frozenset(propagate.get_global_textmap().fields)
 
     def unary(
-        self, call: Call, details: grpc.HandlerCallDetails
+        self, call: Call, method: str
     ) -> Callable[[Any, Context], Awaitable[Any]]:
         """Give the call with a watch on it."""
+        name = method.lstrip("/")
 
         async def watched(request: Any, context: Context) -> Any:
-            observed = self._begin(details)
+            observed = self._begin(name, context)
             try:
                 response = await call(request, context)
             except BaseException as error:
@@ -68,12 +69,13 @@ class CallInterceptor(WrappingInterceptor):
         return watched
 
     def stream(
-        self, call: Call, details: grpc.HandlerCallDetails
+        self, call: Call, method: str
     ) -> Callable[[Any, Context], AsyncIterator[Any]]:
         """Give the stream with a watch on it."""
+        name = method.lstrip("/")
 
         async def watched(requests: Any, context: Context) -> AsyncIterator[Any]:
-            observed = self._begin(details)
+            observed = self._begin(name, context)
             try:
                 async for response in call(requests, context):
                     yield response
@@ -84,12 +86,11 @@ class CallInterceptor(WrappingInterceptor):
 
         return watched
 
-    def _begin(self, details: grpc.HandlerCallDetails) -> tuple[str, float, Span]:
-        method = details.method.lstrip("/")
+    def _begin(self, method: str, of: Context) -> tuple[str, float, Span]:
         self._instruments.call_begun()
         span = self._tracer.start_span(
             method,
-            context=self._parent(details),
+            context=self._parent(of),
             kind=SpanKind.SERVER,
             attributes={SYSTEM: "grpc", METHOD: method},
         )
@@ -98,8 +99,8 @@ class CallInterceptor(WrappingInterceptor):
             context.attach(trace.set_span_in_context(span))
         return method, time.perf_counter(), span
 
-    def _parent(self, details: grpc.HandlerCallDetails) -> OtelContext:
-        metadata = details.invocation_metadata or ()
+    def _parent(self, of: Context) -> OtelContext:
+        metadata = of.invocation_metadata() or ()
         carrier = {key: value for key, value in metadata if key in self._fields}
         nothing = OtelContext()
         return propagate.extract(carrier, nothing) if carrier else nothing
