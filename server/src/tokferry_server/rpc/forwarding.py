@@ -1,6 +1,5 @@
 """Forward's work behind the call: outcomes to parcels, deliveries to results."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
@@ -29,7 +28,7 @@ from tokferry_server.tiktok.wire import Route, WireFormat
 Reply = ForwardResponse | ChunkResult
 """Whatever carries a result for each event, and their totals."""
 
-Kinds = Counter[tuple[int, int]]
+Kinds = dict[tuple[int, int], int]
 """How many events ended so: an outcome with the reason of the drop or of the worst
 delivery, both as their enums number them."""
 
@@ -50,6 +49,7 @@ _STATES = {
     State.DELIVERED: OutcomeMessage.OUTCOME_DELIVERED,
     State.DEAD: OutcomeMessage.OUTCOME_REJECTED,
 }
+_DROPPED = OutcomeMessage.OUTCOME_DROPPED
 _WORST_FIRST = (
     OutcomeMessage.OUTCOME_REJECTED,
     OutcomeMessage.OUTCOME_UNKNOWN,
@@ -151,7 +151,7 @@ def _write(
     prepared: Sequence[Prepared], ends: Iterable[Members], reply: Reply
 ) -> Kinds:
     """Write a result for each event; ``ends`` says how each of the parcels ended."""
-    kinds: Kinds = Counter()
+    kinds: Kinds = {}
     remaining = iter(ends)
     add = reply.results.add
     for one in prepared:
@@ -159,7 +159,7 @@ def _write(
         if one.warnings:
             result["warnings"] = write_warnings(one.warnings)
         if one.drop is not None:
-            kind = OutcomeMessage.OUTCOME_DROPPED, DROP_REASONS[one.drop.reason]
+            kind = _DROPPED, DROP_REASONS[one.drop.reason]
             result["drop"] = write_drop(one.drop)
         else:
             deliveries = [
@@ -172,7 +172,7 @@ def _write(
             kind = worst["outcome"], worst.get("reason", 0)
             result["deliveries"] = deliveries
         add(outcome=kind[0], **result)
-        kinds[kind] += 1
+        kinds[kind] = kinds.get(kind, 0) + 1
     reply.totals.received = len(prepared)
     for (outcome, _), number in kinds.items():
         name = _NAMES[outcome]

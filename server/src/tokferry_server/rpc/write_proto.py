@@ -35,6 +35,8 @@ DROP_REASONS = {
 _WARNINGS = {
     code: WarningCode.Value(f"WARNING_CODE_{code.name}") for code in mapping.WarningCode
 }
+_EVENTS = TransformOutcome.TRANSFORM_OUTCOME_EVENTS
+_DROPPED = TransformOutcome.TRANSFORM_OUTCOME_DROPPED
 _LISTS = ("email", "phone", "external_id")
 
 
@@ -46,10 +48,10 @@ def write_transform_result(outcome: Outcome, wire: WireFormat) -> Members:
         "warnings": write_warnings(outcome.warnings),
     }
     if outcome.drop is None:
-        members["outcome"] = TransformOutcome.TRANSFORM_OUTCOME_EVENTS
+        members["outcome"] = _EVENTS
         members["events"] = [_transformed(mapped, wire) for mapped in outcome.events]
     else:
-        members["outcome"] = TransformOutcome.TRANSFORM_OUTCOME_DROPPED
+        members["outcome"] = _DROPPED
         members["drop"] = write_drop(outcome.drop)
     return members
 

@@ -1,6 +1,5 @@
 """What the service records while it works, bound to the table of instruments."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 
@@ -118,9 +117,10 @@ class Instruments:
 
     def transformed(self, connection: str, outcomes: Iterable[Outcome]) -> None:
         """Count the events of a Transform; without a connection under no name."""
-        counts: Counter[MappingDrop | None] = Counter()
+        counts: dict[MappingDrop | None, int] = {}
         for outcome in outcomes:
-            counts[None if outcome.drop is None else outcome.drop.reason] += 1
+            drop = None if outcome.drop is None else outcome.drop.reason
+            counts[drop] = counts.get(drop, 0) + 1
         for drop, number in counts.items():
             self._events.add(connection, *_transformed(drop), number=number)
 
