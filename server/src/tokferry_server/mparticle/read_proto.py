@@ -4,7 +4,7 @@ An enum gives mParticle's own spelling. A mapping may say which fields it reads,
 the others are left unread; that is most of them.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -22,14 +22,14 @@ from tokferry_server.mparticle.model import (
     PartOfEvent,
 )
 from tokferry_server.mparticle.proto_readers import Readers
-from tokferry_server.mparticle.proto_values import Reader, enum_reader, spellings
+from tokferry_server.mparticle.proto_values import Reader, each, enum_reader, spellings
 
 _DATA = EventMessage.DESCRIPTOR.oneofs_by_name["data"]
 _COMMON: dict[str, Descriptor | None] = {"common": EventInfo.DESCRIPTOR}
 
 
 def read_proto(
-    messages: Iterable[BatchMessage], wanted: Collection[str] | None = None
+    messages: Sequence[BatchMessage], wanted: Collection[str] | None = None
 ) -> list[Batch | Malformed]:
     """Read typed batches; an event at odds with itself comes back as ``Malformed``.
 
@@ -37,13 +37,7 @@ def read_proto(
     The data of events of other types stays ``None``.
     """
     reading = _reading(None if wanted is None else frozenset(wanted))
-    return [
-        Batch(
-            data=reading.batch(message),
-            events=[reading.event(event) for event in message.events],
-        )
-        for message in messages
-    ]
+    return each(reading.batch, messages) or []
 
 
 class Reading:
@@ -63,11 +57,16 @@ class Reading:
             parts = {**_COMMON, kind.name: kind.message_type}
             readers.add_data(f"read_{kind.name}", struct, parts, **more)
         functions = readers.load()
-        self.batch: Reader = functions[batch]
+        self._batch: Reader = functions[batch]
         self._common: Reader = functions["read_nothing_else"]
         self._data: dict[str, Reader] = {
             kind.name: functions[f"read_{kind.name}"] for kind in kinds
         }
+
+    def batch(self, message: BatchMessage) -> Batch:
+        """Read one batch with its events."""
+        events = each(self.event, message.events) or []
+        return Batch(data=self._batch(message), events=events)
 
     def event(self, message: EventMessage) -> Event | Malformed:
         """Read one event."""
