@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from guard.plugin import guard, nothing_personal_is_told
+
+__all__ = ["guard", "nothing_personal_is_told"]
+
 Program = Callable[[str, str], Path]
 
 

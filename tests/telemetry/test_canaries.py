@@ -17,6 +17,7 @@ import grpc
 import pytest
 from opentelemetry import trace
 
+from guard.watch import Guard
 from telemetry.canaries import CANARIES, OPERATORS_SEE, TIKTOK_GETS, batch, found_in
 from telemetry.conftest import Seen, Watch, until
 from telemetry.process import served, settings_file
@@ -276,12 +277,18 @@ PLANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
 
 
 async def test_planted_canaries_are_found_in_every_place(
-    seen: Seen, log: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    seen: Seen,
+    log: io.StringIO,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    guard: tuple[Guard, Path],
 ) -> None:
     for plant in PLANTS.values():
         plant(monkeypatch)
     sinks = await all_sinks(seen, log, tmp_path, monkeypatch)
     assert leaks(sinks).keys() == PLANTS.keys()
+    places = {found.split()[0].strip(":") for found in guard[0].take()}
+    assert places == {"log", "span", "metrics", "status", "admin"}
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
@@ -102,6 +103,7 @@ def test_exceptions_and_events_are_not_kept() -> None:
     assert "example.com" not in kept.get_finished_spans()[0].to_json()
 
 
+@pytest.mark.tells("the exporter has to clean this span")
 def test_nothing_but_what_is_allowed_is_exported() -> None:
     [(provider, exporter), _] = providers()
     with provider.get_tracer("test").start_as_current_span("call") as span:
