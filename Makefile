@@ -25,10 +25,10 @@ test: $(READY) ## run the tests
 	$(BIN)/pytest -n 4 -m "not gate and not long and not polyglot"
 
 polyglot: $(READY) ## build the examples of each language, and call a server with them
-	$(BIN)/pytest tests/polyglot -m polyglot
+	$(BIN)/pytest -n 2 --dist loadgroup tests/polyglot -m polyglot
 
 polyglot-long: $(READY) ## the same, with 100,000 events a stream
-	POLYGLOT_EVENTS=100000 $(BIN)/pytest tests/polyglot -m polyglot
+	POLYGLOT_EVENTS=100000 $(BIN)/pytest -n 2 --dist loadgroup tests/polyglot -m polyglot
 
 gate: $(READY) ## run the heavier proofs
 	$(BIN)/pytest -n 2 -m gate

@@ -25,7 +25,14 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     return cloned(tmp_path_factory.mktemp("clone"))
 
 
-@pytest.fixture(scope="session", params=LANGUAGES, ids=lambda one: one.name)
+# One process of the tests builds and runs all of a language.
+GROUPS = [
+    pytest.param(one, id=one.name, marks=pytest.mark.xdist_group(one.name))
+    for one in LANGUAGES
+]
+
+
+@pytest.fixture(scope="session", params=GROUPS)
 def example(request: pytest.FixtureRequest, clone: Clone) -> Example:
     language: Language = request.param
     if text := missing(language):
@@ -53,3 +60,10 @@ def world(running: World) -> World:
 def recorder() -> Iterator[Recorder]:
     with recording() as one:
         yield one
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have measured."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")

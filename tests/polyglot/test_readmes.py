@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,9 +77,8 @@ def test_the_commands_of_the_readmes_run_in_an_empty_folder(
     clone: Clone,
     server: Server,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    record_property: Callable[[str, str], None],
 ) -> None:
-    began = time.time()
     printed = [tmp_path / str(number) for number in range(3)]
     commands = "\n".join(
         f"{{ {line}\n}} > {file}"
@@ -91,14 +92,17 @@ def test_the_commands_of_the_readmes_run_in_an_empty_folder(
         python=sys.executable,
     )
 
-    counts = shell(walk, clone.folder, *server.before)
+    with Path(__file__).open() as alone:  # where there is but one network
+        fcntl.flock(alone, fcntl.LOCK_EX)
+        began = time.time()
+        counts = shell(walk, clone.folder, *server.before)
 
     seconds = example.seconds + server.seconds + printed[0].stat().st_mtime - began
-    with capsys.disabled():
-        print(
-            f"\n{language}: first Forward {seconds:.0f} s after clone"
-            f" ({server.seconds:.0f} s of them for a server)"
-        )
+    record_property(
+        language,
+        f"first Forward {seconds:.0f} s after clone"
+        f" ({server.seconds:.0f} s of them for a server)",
+    )
     assert printed[0].read_text() == FORWARDED
     assert printed[1].read_text().startswith('{"event":"PlaceAnOrder"')
     assert printed[2].read_text() == STREAMED
