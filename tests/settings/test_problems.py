@@ -1,5 +1,6 @@
 """What is refused in settings, where, and in which words."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +225,37 @@ def test_an_address_to_listen_at_must_be_whole_and_safe(
     listen: str, words: str
 ) -> None:
     assert words in problems_of_file(server={"listen": listen})["server.listen"]
+
+
+@pytest.mark.parametrize(
+    ("server", "words"),
+    [
+        ({"metrics": "127.0.0.1:50051"}, "takes port 50051, and server.listen has"),
+        ({"metrics": "127.0.0.1:50050", "workers": 2}, "takes ports 50050 to 50051"),
+        ({"metrics": "0.0.0.0:50050", "workers": 2}, "choose another"),
+        ({"metrics": "127.0.0.1:65535", "workers": 2}, "would be 65536"),
+    ],
+)
+def test_each_worker_must_have_a_port_for_its_metrics(
+    server: dict[str, Any], words: str
+) -> None:
+    assert words in problems_of_file(server=server)["server.metrics"]
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        {"metrics": "127.0.0.1:50050"},
+        {"metrics": "127.0.0.1:50052", "workers": 9},
+        {"metrics": "127.0.0.1:0", "workers": 9},
+        {"metrics": "[::1]:50051"},
+        {"metrics": "nowhere"},
+        {"metrics": "127.0.0.1:50050", "workers": "2"},
+    ],
+)
+def test_ports_for_metrics_that_meet_no_other_are_taken(server: dict[str, Any]) -> None:
+    told = problems_of_file(server=server, colour="red").get("server.metrics", "")
+    assert not re.search("takes port|would be", told)
 
 
 TLS = {"tls": {"certificate": "a.pem", "key": "b.pem"}}

@@ -72,6 +72,7 @@ def serve(  # noqa: PLR0913, PLR0917  a command's options
         loaded = load_settings(settings)
         address = checked_address(listen or loaded.server.listen, loaded.server)
         seat = Seat(worker or 0, workers or loaded.server.workers)
+        check_metrics(loaded.server.metrics, address, seat.of)
         # The supervisor is no worker: it has no number of its own.
         configure_logging(logging.getLevelName(log_level.upper()), worker=worker)
         supervises = worker is None and seat.of > 1
@@ -117,6 +118,19 @@ def checked_address(listen: str, server: "ServerSettings") -> str:
     if problem is not None:
         raise ValueError(f"{listen} {problem}")
     return listen
+
+
+def check_metrics(metrics: str | None, listen: str, workers: int) -> None:
+    """Make sure that each worker has a port at which its metrics are found.
+
+    Raises:
+        ValueError: one is the port of the calls, or there are not so many.
+    """
+    from tokferry_server.settings.addresses import crowded
+
+    problem = metrics and crowded(metrics, listen, workers)
+    if problem:
+        raise ValueError(f"server.metrics: {metrics} {problem}")
 
 
 def run(main: "Coroutine[Any, Any, None]") -> None:

@@ -9,13 +9,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from tokferry_server.mapping.custom.check import faults
-from tokferry_server.settings.addresses import unguarded
+from tokferry_server.settings.addresses import crowded, is_address, unguarded
 from tokferry_server.settings.custom_mapping_table import (
     CustomMappingTable,
     build_mapping,
 )
 from tokferry_server.settings.errors import Place
-from tokferry_server.settings.model import EVERY_CONNECTION
+from tokferry_server.settings.model import EVERY_CONNECTION, ServerSettings
 from tokferry_server.settings.problems import Problem, key_path, nearest
 
 Found = Iterator[tuple[Place, Problem]]
@@ -27,6 +27,7 @@ def check_file(data: Mapping[str, Any], file: str | None) -> Found:
         text = "is missing: a file needs at least one [connections.NAME] with pixel_id"
         yield _found(file, ("connections",), text)
     yield from _check_listen(_table(data, "server"), file)
+    yield from _check_metrics(_table(data, "server"), file)
     yield from _check_principals(data, file)
     yield from _check_rates(_table(data, "connections"), file)
     for name, connection in _table(data, "connections").items():
@@ -71,6 +72,17 @@ def _check_listen(server: Mapping[str, Any], file: str | None) -> Found:
     )
     if text is not None:
         yield _found(file, ("server", "listen"), text)
+
+
+def _check_metrics(server: Mapping[str, Any], file: str | None) -> Found:
+    defaults = ServerSettings()
+    metrics, workers = server.get("metrics"), server.get("workers", defaults.workers)
+    listen = server.get("listen", defaults.listen)
+    if not (is_address(metrics) and is_address(listen) and isinstance(workers, int)):
+        return
+    text = crowded(metrics, listen, workers)
+    if text is not None:
+        yield _found(file, ("server", "metrics"), text)
 
 
 def _check_principals(data: Mapping[str, Any], file: str | None) -> Found:

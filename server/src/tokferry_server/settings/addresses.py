@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from typing import TypeGuard
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import ValidationInfo
@@ -10,6 +11,7 @@ from tokferry_server.settings.values import refuse
 
 _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
 _LARGEST_PORT = 65_535
+_ALL_ADDRESSES = {"0.0.0.0", "[::]"}  # noqa: S104  compared with, not listened at
 
 
 def is_loopback(host: str) -> bool:
@@ -44,6 +46,25 @@ def unguarded(listen: str, *, encrypted: bool, known: bool) -> str | None:
     return f"is open to other machines, which takes {takes}; or use 127.0.0.1"
 
 
+def crowded(metrics: str, listen: str, workers: int) -> str | None:
+    """Say why the workers cannot have a port for metrics each, one after the other."""
+    (host, first), (other, taken) = _parts(metrics), _parts(listen)
+    if first == 0:  # each takes a free one
+        return None
+    last = first + workers - 1
+    if last > _LARGEST_PORT:
+        return f"leaves no port for each of the workers: the last one's would be {last}"
+    if first <= taken <= last and (host == other or {host, other} & _ALL_ADDRESSES):
+        ports = f"ports {first} to {last}" if workers > 1 else f"port {first}"
+        return f"takes {ports}, and server.listen has {taken}: choose another"
+    return None
+
+
+def is_address(value: object) -> TypeGuard[str]:
+    """Whether it is ``host:port``."""
+    return isinstance(value, str) and _LISTEN.fullmatch(value.strip()) is not None
+
+
 def check_listen(text: str) -> str:
     """Check ``host:port``."""
     parts = _LISTEN.fullmatch(text)
@@ -63,6 +84,11 @@ def check_base_url(text: str, info: ValidationInfo) -> str:
     elif address.scheme == "http":
         raise refuse("must begin with https://; http is for the sandbox on loopback")
     return text.rstrip("/")
+
+
+def _parts(address: str) -> tuple[str, int]:
+    host, _, port = address.strip().rpartition(":")
+    return host.lower(), int(port)
 
 
 def _split(text: str) -> tuple[SplitResult, str]:
