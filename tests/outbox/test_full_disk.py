@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from disk import fill_rest, in_memory
 from outbox.made import START, Clock, row, rows
 from tokferry_server.delivery.durable import Worker, WorkerConnection
 from tokferry_server.delivery.failpoints import VARIABLE
@@ -27,6 +28,7 @@ from tokferry_server.delivery.outbox.interface import (
     State,
 )
 from tokferry_server.delivery.outbox.sqlite import SqliteOutbox
+from tokferry_server.delivery.outbox.sqlite.space import Space
 from tokferry_server.delivery.pace import AppPace, TokenBucket
 from tokferry_server.tiktok.answer import Answer
 
@@ -36,23 +38,8 @@ OPEN_CAPS = Caps(min_free_share=0.0)
 @pytest.fixture(params=[8])
 def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
     """Give a disk of 8 MiB, or as many as are asked for."""
-    point = tmp_path / "disk"
-    point.mkdir()
-    options = ["-t", "tmpfs", "-o", f"size={request.param}m,mode=700", "tokferry-test"]
-    try:
-        done = subprocess.run(
-            ["mount", *options, point], capture_output=True, text=True, check=False
-        )
-        error = done.stderr if done.returncode else ""
-    except FileNotFoundError:
-        error = "there is no mount command"
-    if error:
-        text = f"a small disk cannot be mounted: {error.strip()}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(text)
-        pytest.skip(text)
-    yield point
-    subprocess.run(["umount", "--lazy", point], check=True)
+    with in_memory(tmp_path / "disk", request.param) as point:
+        yield point
 
 
 def remount(disk: Path, mode: str) -> None:
@@ -72,14 +59,6 @@ async def fill(box: SqliteOutbox) -> int:
         except OutboxFullError:
             return number
         number += 50
-
-
-def fill_rest(disk: Path) -> Path:
-    filler = disk / "filler"
-    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(4096))
-    return filler
 
 
 async def accepted_again(box: SqliteOutbox) -> None:
@@ -211,6 +190,24 @@ async def test_the_outbox_keeps_to_its_share_of_the_disk(disk: Path) -> None:
     await box.close()
     used = os.statvfs(disk)
     assert used.f_bavail / used.f_blocks > 0.4
+
+
+async def test_delivered_keys_give_way_to_new_rows(disk: Path) -> None:
+    (disk / "of others").write_bytes(bytes(5 * 2**20))
+    box = await SqliteOutbox.open(disk / "box", clock=Clock())
+    for first in range(0, 20_000, 1_000):
+        await box.put(rows(first, 1_000))
+        claimed = await box.claim("shop", 1_000, START)
+        await box.settle([one.id for one in claimed], START)
+    remembered = await box.put(rows(19_000, 1_000))
+    await box.close()
+    assert all(put.duplicate for put in remembered)
+
+
+async def test_a_read_only_disk_is_not_taken_for_a_full_one(disk: Path) -> None:
+    space = Space(disk / "box", 0.0)
+    remount(disk, "ro")
+    assert not space.refuses()
 
 
 async def test_without_room_each_call_does_what_it_promises(

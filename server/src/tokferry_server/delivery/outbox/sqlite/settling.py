@@ -140,8 +140,12 @@ def forget_old(store: Store, most: int) -> int:
 
 
 def forget_most(store: Store, most: int) -> int:
-    """Forget the oldest delivered keys beyond the cap; gives how many."""
-    excess = store.counts.total.delivered - store.caps.max_known_keys
+    """Forget the oldest delivered keys beyond the cap, or the disk's room for them.
+
+    Gives how many.
+    """
+    cap = min(store.caps.max_known_keys, store.space.most_keys())
+    excess = store.counts.total.delivered - cap
     return _forget(store, float("inf"), min(excess, most)) if excess > 0 else 0
 
 

@@ -4,6 +4,7 @@ On a full disk SQLite cannot even delete. The ballast is then given up, so that 
 that were delivered can be removed; nothing is accepted until it is back.
 """
 
+import contextlib
 import errno
 import os
 from pathlib import Path
@@ -17,6 +18,9 @@ _PROBE_BYTES: Final = 16 * PAGE_BYTES
 MOST_BALLAST: Final = 64 * 2**20
 _BALLAST_SHARE: Final = 8
 _MARGIN_SHARE: Final = 8
+_KEYS_SHARE: Final = 4
+_KEY_BYTES: Final = 128
+"""Measured: 113 with the indexes, for ids of 36 characters and less."""
 
 
 class Space:
@@ -35,6 +39,11 @@ class Space:
     def log_pages(self) -> int:
         """How long the log may be, for the ballast to hold all that is in it."""
         return max(1, self._wanted // _LOG_SHARE // PAGE_BYTES)
+
+    def most_keys(self) -> int:
+        """Give how many delivered keys leave room enough for rows that wait."""
+        room = self._share * (self._free() + self._own())
+        return int(room) // _KEYS_SHARE // _KEY_BYTES
 
     def check(self, size: int, reusable: int) -> None:
         """Refuse ``size`` bytes more when others would get too little of the disk.
@@ -86,7 +95,8 @@ class Space:
         except OSError as error:
             return error.errno in (errno.ENOSPC, errno.EDQUOT)
         finally:
-            probe.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a read-only disk refuses even that
+                probe.unlink()
         return False
 
     def _own(self) -> int:
