@@ -90,14 +90,19 @@ class Work:
 class Caller:
     """Streams all of the work on one connection, over as many streams as it takes.
 
-    ``statuses`` are those with which streams broke, with their texts.
+    ``errors`` are those with which streams broke.
     """
 
     def __init__(self, target: str, work: Work, log: Log) -> None:
         self._target = target
         self._work = work
         self._log = log
-        self.statuses: list[tuple[str, str]] = []
+        self.errors: list[grpc.aio.AioRpcError] = []
+
+    @property
+    def statuses(self) -> list[tuple[str, str]]:
+        """Give the statuses with which streams broke, with their texts."""
+        return [(error.code().name, error.details() or "") for error in self.errors]
 
     async def run(self, *, streams: int = 1) -> None:
         """Send until every chunk is answered, on so many streams at a time."""
@@ -119,9 +124,9 @@ class Caller:
         while self._work.done < self._work.chunks:
             self._work.streams += 1
             stream = _Stream(self._work.streams, self._work, self._log)
-            broken = await stream.run(channel)
-            if broken is not None:
-                self.statuses.append(broken)
+            error = await stream.run(channel)
+            if error is not None:
+                self.errors.append(error)
             await asyncio.sleep(_AGAIN_S)
 
 
@@ -135,8 +140,8 @@ class _Stream:
         self._open: dict[int, int] = {}
         self._over = False
 
-    async def run(self, channel: grpc.aio.Channel) -> tuple[str, str] | None:
-        """Send what there is; gives status and text if the stream broke."""
+    async def run(self, channel: grpc.aio.Channel) -> grpc.aio.AioRpcError | None:
+        """Send what there is; gives the error if the stream broke."""
         call = ForwardingServiceStub(channel).ForwardStream(
             self._requests(), wait_for_ready=True
         )
@@ -146,11 +151,11 @@ class _Stream:
             async for response in call:
                 self._read(response)
         except grpc.aio.AioRpcError as error:
-            broken = (error.code().name, error.details() or "")
+            broken = error
             kind = Fail if error.code() in _REFUSALS else Unknown
         self._over = True
         for sequence, chunk in self._open.items():
-            code = "OK" if broken is None else broken[0]
+            code = "OK" if broken is None else broken.code().name
             self._log.write(kind(self._number, sequence, code))
             self._give_back(chunk)
         return broken
