@@ -3,12 +3,11 @@
 import asyncio
 import contextlib
 import signal
-import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import count
 from typing import Final
 
 import grpc
@@ -34,16 +33,22 @@ _EVENTS: Final = 1000
 _PAD: Final = 640
 _LOOK_S: Final = 0.1
 _MOST_S: Final = 120.0
-_WARM_EVENTS: Final = 60_000
+_SMALL: Final = 100
+_STUCK_S: Final = 5.0
 _STACK: Final = 10_000_000
 
 
 @dataclass(slots=True)
 class Flooded:
-    """What a flood came to; memory in bytes, ``unanswered`` at its end."""
+    """What a flood came to; memory in bytes.
+
+    ``unanswered`` and ``after`` are those of its end, ``sent`` counts chunks.
+    """
 
     before: int
     peak: int = 0
+    after: int = 0
+    sent: int = 0
     unanswered: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
     findings: Findings = field(default_factory=Findings)
@@ -101,50 +106,60 @@ async def flood(setup: Setup, *, streams: int, seconds: float) -> Flooded:
     return flooded
 
 
-async def unread(setup: Setup, *, streams: int, seconds: float) -> Flooded:
-    """Send on so many streams, reading no answer but that the stream is open."""
+async def unread(setup: Setup, *, streams: int) -> Flooded:
+    """Send on so many streams, reading no answer but that the stream is open.
+
+    The events are the same on all, so that what the outbox holds of them is little. It
+    lasts until nothing more can be sent on any stream.
+    """
     async with served(setup) as (server, target), contextlib.AsyncExitStack() as stack:
-        await _warm_up(target, streams)
         flooded = Flooded(before=server.resident())
+        channels = [await _channel(stack, target) for _ in range(_CHANNELS)]
+        sent, opened = [0] * streams, asyncio.Barrier(streams)
         sending = [
-            asyncio.create_task(_stream(channel))
-            for channel in [await _channel(stack, target) for _ in range(_CHANNELS)]
-            for _ in range(streams // _CHANNELS)
+            asyncio.create_task(
+                _send(channels[number % _CHANNELS], opened, sent, number)
+            )
+            for number in range(streams)
         ]
-        until = time.monotonic() + seconds
-        while time.monotonic() < until and server.status is None:
-            flooded.peak = max(flooded.peak, server.resident())
+        began = since = time.monotonic()
+        seen: list[int] = []
+        while time.monotonic() - since < _STUCK_S or not all(sent):
+            if time.monotonic() - began > _MOST_S:
+                raise TimeoutError("there is always room for more")
+            flooded.after = server.resident()
+            flooded.peak = max(flooded.peak, flooded.after)
             await asyncio.sleep(_LOOK_S)
+            if sent != seen:
+                seen, since = list(sent), time.monotonic()
+        flooded.sent = sum(sent)
         for task in sending:
             task.cancel()
         await asyncio.gather(*sending, return_exceptions=True)
     return flooded
 
 
-async def _warm_up(target: str, streams: int) -> None:
-    """Let as many streams work whose callers do read: that is not to be counted."""
-    with tempfile.TemporaryDirectory() as folder:
-        log = Log(Path(folder) / CALLS)
-        work = Work(_WARM_EVENTS, 100, _WARM_EVENTS // 100)
-        callers = [Caller(target, work, log) for _ in range(_CHANNELS)]
-        await asyncio.gather(
-            *(caller.run(streams=streams // _CHANNELS) for caller in callers)
-        )
-        log.close()
-
-
 async def _channel(stack: contextlib.AsyncExitStack, target: str) -> grpc.aio.Channel:
-    options = [("grpc.use_local_subchannel_pool", 1)]
+    """Give a connection on which an unread stream takes in no more than 64 KiB."""
+    options = [
+        ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", 64 * 1024),
+    ]
     channel = grpc.aio.insecure_channel(target, options=options)
     return await stack.enter_async_context(channel)
 
 
-async def _stream(channel: grpc.aio.Channel) -> None:
+async def _send(
+    channel: grpc.aio.Channel, opened: asyncio.Barrier, sent: list[int], number: int
+) -> None:
     call = ForwardingServiceStub(channel).ForwardStream()
     await call.write(ForwardStreamRequest(options=StreamOptions(connection=CONNECTION)))
     await call.read()
-    for sequence in range(_WARM_EVENTS, _STACK):
-        data = chunk_json(sequence * 100, 100)
+    await opened.wait()  # what one does not read holds up others on its connection
+    for sequence in count(1):
+        data = chunk_json(sequence * _SMALL, _SMALL)
         await call.write(
             ForwardStreamRequest(chunk=Chunk(sequence=sequence, json=data))
         )
+        sent[number] = sequence

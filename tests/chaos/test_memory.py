@@ -37,6 +37,6 @@ async def test_a_fast_caller_of_a_slow_tiktok_is_held_back_then_refused(
 @pytest.mark.timeout(200)
 async def test_streams_that_nobody_reads_cost_little_memory(tmp_path: Path) -> None:
     setup = Setup(folder=tmp_path, share=0.0, claim=1000, scale=1.0, fork=False)
-    flooded = await unread(setup, streams=100, seconds=20)
-    # Half a megabyte a stream, of which 256 KiB are its window.
-    assert flooded.peak - flooded.before <= 80 * _MIB
+    flooded = await unread(setup, streams=100)
+    assert flooded.sent > 100
+    assert flooded.after - flooded.before <= 40 * _MIB

@@ -60,6 +60,7 @@ def serve(  # noqa: PLR0913, PLR0917  a command's options
     """
     from tokferry_server.cli.supervisor import supervise
     from tokferry_server.delivery.outbox.interface import OutboxBrokenError, OutboxError
+    from tokferry_server.rpc.trimming import share_heap
     from tokferry_server.settings import (
         Seat,
         SecretError,
@@ -76,6 +77,7 @@ def serve(  # noqa: PLR0913, PLR0917  a command's options
         # The supervisor is no worker: it has no number of its own.
         configure_logging(logging.getLevelName(log_level.upper()), worker=worker)
         supervises = worker is None and seat.of > 1
+        share_heap()
         shut_down = _nothing if supervises else _configure_telemetry(loaded, seat)
     except SettingsError as error:
         for problem in error.problems:

@@ -49,7 +49,7 @@ class Admission(Wrapper):
         rule = RULES.get(method, CLOSED)
         if handler.response_streaming:
             return grpc.stream_stream_rpc_method_handler(
-                self._stream(handler, rule), None, handler.response_serializer
+                self._stream(handler, rule), None, _serializer(handler)
             )
         return grpc.stream_unary_rpc_method_handler(
             self._unary(handler, rule), None, handler.response_serializer
@@ -142,6 +142,16 @@ class _Requests:
             self._caller.check_connection(self._rule.connection(request))
             self._is_first = False
         return request
+
+
+def _serializer(handler: Handler) -> Callable[[Any], bytes]:
+    """Give what writes a response; one that is bytes already was written sooner."""
+    serialize: Callable[[Any], bytes] = handler.response_serializer
+
+    def written(response: Any) -> bytes:
+        return response if isinstance(response, bytes) else serialize(response)
+
+    return written
 
 
 def _parsed(parse: Callable[[bytes], Any], body: bytes) -> Any:

@@ -39,6 +39,8 @@ IDLE_SECONDS = 300.0
 RETRY_SECONDS = 1.0
 
 Requests = AsyncIterator[ForwardStreamRequest]
+Response = ForwardStreamResponse | bytes
+"""A message, or one that is written as bytes already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,9 @@ class ChunkStream:
         self._error: Exception | None = None
         self._failed = asyncio.Event()
 
-    async def run(self, requests: Requests) -> AsyncIterator[ForwardStreamResponse]:
+    async def run(
+        self, requests: Requests
+    ) -> AsyncIterator[ForwardStreamResponse | bytes]:
         """Yield the stream's answers: opened, chunks in any order, totals.
 
         Raises:
@@ -242,7 +246,7 @@ class ChunkStream:
             forwarding.add_totals(self._totals, response.chunk.totals)
             self._chunks += 1
             self._window.answer()
-            self._answers.put_nowait(_Answer(response, read.size))
+            self._answers.put_nowait(_Answer(response.SerializeToString(), read.size))
         finally:
             read.share.give_back()
 
@@ -288,9 +292,13 @@ class _Read(NamedTuple):
 
 
 class _Answer(NamedTuple):
-    """A message to write; ``size`` is that of the chunk it answers, if it does."""
+    """A message to write; ``size`` is that of the chunk it answers, if it does.
 
-    response: ForwardStreamResponse
+    Answers to chunks are bytes already: of a caller who does not read, many wait, and
+    as messages they take four times as much.
+    """
+
+    response: Response
     size: int | None = None
 
 

@@ -4,8 +4,8 @@ import asyncio
 from collections import deque
 from typing import Final
 
-MOST_BYTES: Final = 16 * 1024 * 1024
-"""What is read is held twice or more: by gRPC, as a message, as rows."""
+MOST_BYTES: Final = 8 * 1024 * 1024
+"""What is read takes five times as much: by gRPC, as a message, as rows, as answers."""
 IDLE_SECONDS: Final = 0.5
 
 

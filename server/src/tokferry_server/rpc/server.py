@@ -32,9 +32,11 @@ OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_metadata_size", 8 * 1024),
     ("grpc.absolute_max_metadata_size", 16 * 1024),
-    # Unread streams would buffer megabytes each as their window grows.
+    # Unread streams would buffer megabytes each as their window grows. So a stream of
+    # small chunks moves at most this much in the time of a round trip; for a larger
+    # message that is being read, gRPC opens the window as far as that is long.
     ("grpc.http2.bdp_probe", 0),
-    ("grpc.http2.lookahead_bytes", 256 * 1024),
+    ("grpc.http2.lookahead_bytes", 128 * 1024),
     ("grpc.max_concurrent_streams", 32),
     # On, it makes a plain channel with 64 concurrent calls fail some of them.
     ("grpc.http.overload_protection", 0),

@@ -18,7 +18,6 @@ from tokferry.v1 import (
     ForwardRequest,
     ForwardResponse,
     ForwardStreamRequest,
-    ForwardStreamResponse,
     TransformRequest,
     TransformResponse,
 )
@@ -27,7 +26,7 @@ from tokferry_server.delivery.slots import asker
 from tokferry_server.mapping.transform import Transformer
 from tokferry_server.rpc import limits
 from tokferry_server.rpc.caller import calling
-from tokferry_server.rpc.chunk_stream import ChunkStream, Shared
+from tokferry_server.rpc.chunk_stream import ChunkStream, Response, Shared
 from tokferry_server.rpc.connections import Connections, with_test_code
 from tokferry_server.rpc.describe import describe
 from tokferry_server.rpc.dispatch import SYNC, Dispatch, Errand
@@ -101,9 +100,9 @@ class ForwardingService(ForwardingServiceServicer):
         await self._dispatch.run(batches, errand, response, deadline=started + budget)
         return response
 
-    async def ForwardStream(
+    async def ForwardStream(  # type: ignore[override]  # admission takes bytes, too
         self, request_iterator: AsyncIterator[ForwardStreamRequest], context: Context
-    ) -> AsyncIterator[ForwardStreamResponse]:
+    ) -> AsyncIterator[Response]:
         """Deliver chunk by chunk; replies come as chunks are done."""
         asker.set(context.peer())
         async for response in ChunkStream(self._streams).run(request_iterator):

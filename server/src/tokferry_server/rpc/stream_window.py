@@ -3,7 +3,7 @@
 import asyncio
 
 WINDOW_CHUNKS = 64
-WINDOW_BYTES = 8 * 1024 * 1024
+WINDOW_BYTES = 4 * 1024 * 1024
 UNWRITTEN_ANSWERS = 2
 """With so many, a stream is read no further: its caller does not read."""
 
