@@ -55,7 +55,7 @@ async def test_a_broken_disk_ends_the_server_and_keeps_what_was_acknowledged(
     tmp_path: Path, break_disk: Callable[[Path], None]
 ) -> None:
     state, image = tmp_path / "state", tmp_path / "image"
-    make_image(image, 32)
+    make_image(image, 256)
     one = DiskRun(setup(tmp_path))
     with contextlib.ExitStack() as stack:
         disk = stack.enter_context(of_image(state, image))
