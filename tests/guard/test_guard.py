@@ -55,7 +55,7 @@ def test_what_the_service_may_tell_is_not_personal() -> None:
         "connection shop, http://127.0.0.1:40001/open_api/v1.3/event/track/, "
         "https://business-api.tiktok.com, incident 0123456789abcdef"
     )
-    assert kinds_in(told) == []
+    assert kinds_in(told) == ()
 
 
 def test_a_record_below_the_level_is_looked_at_and_not_logged(
