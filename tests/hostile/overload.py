@@ -135,6 +135,7 @@ async def overload(
     """Flood the server for so long, and call beside it."""
     load = replace(most.load, connections=connections, streams=OUTSTANDING)
     each = max(1, round(factor * most.rate / connections))
+    await alone(service)
     before = cpu_of(service.process.pid)
     async with service.client() as client:
         async with calling(client) as polite:
@@ -170,6 +171,16 @@ async def calling(client: AsyncClient) -> AsyncIterator[Calls]:
     finally:
         caller.cancel()
         await asyncio.gather(*making)
+
+
+async def alone(service: Service) -> None:
+    """Wait until connections that were there before count no more."""
+    least, same = service.sockets, 0
+    while same < IN_A_ROW:
+        await asyncio.sleep(EVERY)
+        now = service.sockets
+        same = same + 1 if now >= least else 0
+        least = min(least, now)
 
 
 async def recovered(client: AsyncClient, polite: Calls) -> None:
