@@ -14,6 +14,7 @@ from hostile.leaks import KINDS, Kind
 GROWTH = 40 * 2**20
 WARM_UP = 2_000
 SECONDS = 60.0
+AT_ANY_TIME = 2  # files and tasks that come and go by themselves
 
 
 async def quiet(service: Service) -> tuple[int, int]:
@@ -30,7 +31,7 @@ async def back_to(service: Service, files: int, tasks: int) -> tuple[int, int]:
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
         now = service.sockets, await service.tasks()
-        if now[0] <= files and now[1] <= tasks:
+        if now[0] <= files + AT_ANY_TIME and now[1] <= tasks + AT_ANY_TIME:
             break
         await asyncio.sleep(0.2)
     return now
@@ -67,7 +68,9 @@ async def test_callers_leave_nothing_behind(
     memory, began = service.resident, time.monotonic()
     await kind.make(service, many)
     seconds, most = time.monotonic() - began, service.resident
-    assert await back_to(service, files, tasks) <= (files, tasks)
+    files_now, tasks_now = await back_to(service, files, tasks)
+    assert files_now <= files + AT_ANY_TIME
+    assert tasks_now <= tasks + AT_ANY_TIME
     now = await settled(service, memory)
     with capsys.disabled():
         print(
