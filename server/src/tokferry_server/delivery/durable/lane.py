@@ -50,7 +50,8 @@ class Fault:
 class Lane:
     """What waits and what is under way for one connection, and what holds it back.
 
-    ``chunks`` are claimed rows, sorted into requests. ``operator`` is the pause that
+    ``chunks`` are claimed rows, sorted into requests; ``claiming``: more are on their
+    way, ``behind``: and more wait than one claim takes. ``operator`` is the pause that
     someone has set. ``deaths`` could not be stored while the dead letters are ``full``.
     """
 
@@ -59,6 +60,8 @@ class Lane:
         self.settings = settings
         self.chunks: deque[list[Row]] = deque()
         self.eager = True
+        self.claiming = False
+        self.behind = False
         self.in_flight = 0
         self.operator: Pause | None = None
         self.resumed: float | None = None

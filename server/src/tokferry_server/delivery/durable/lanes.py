@@ -81,7 +81,8 @@ class Lanes:
         """Take due rows and sort them into requests."""
         lane.eager = False
         rows = await self._outbox.claim(lane.name, _CLAIM, self._clock.now())
-        lane.eager = lane.eager or len(rows) == _CLAIM
+        lane.behind = len(rows) == _CLAIM
+        lane.eager = lane.eager or lane.behind
         lane.counts.received += len(rows)
         by_route: dict[Route, list[Row]] = {}
         for row in rows:
@@ -95,5 +96,5 @@ class Lanes:
         ids = [row.id for rows in lane.chunks for row in rows]
         lane.chunks.clear()
         await self._store.release(lane, ids)
-        if not lane.in_flight and not lane.deaths:
+        if not (lane.in_flight or lane.claiming or lane.deaths):
             del self.by_name[lane.name]

@@ -23,6 +23,9 @@ from tokferry_server.delivery.outbox.interface import Outbox, OutboxError, Row
 
 _ROUND_UP_S: Final = 60.0
 _LONGEST_LOOK_S: Final = 1.0
+_AHEAD: Final = 2
+"""While many rows wait, a connection with fewer requests in hand claims more."""
+
 _in_drain = failpoint("delivery.in_drain")
 
 
@@ -55,6 +58,7 @@ class Worker:
         self._poll = poll
         self._longest_nap = nap
         self._tasks: dict[asyncio.Task[None], Lane] = {}
+        self._claims: set[asyncio.Task[None]] = set()
         self._next_round_up = -math.inf
         self._stopping = False
         self._failure: Exception | None = None
@@ -83,7 +87,7 @@ class Worker:
             self._clock.reach(await self._outbox.latest())
             while not self._stopping and self._failure is None:
                 await self._look_around()
-                while await self._round():
+                while self._round():
                     pass
                 await self._nap()
             if self._failure is None:
@@ -138,17 +142,35 @@ class Worker:
             await self._lanes.round_up()
             await self._lanes.bury()
 
-    async def _round(self) -> bool:
+    def _round(self) -> bool:
         """Give each connection in turn one request; say whether any was begun."""
         begun = False
         for lane in self._lanes.in_turn():
-            if not lane.chunks and lane.eager and self._admit(lane) is not None:
-                await self._lanes.claim(lane)
             admission = self._admit(lane)
-            if admission is not None and lane.chunks:
+            if admission is None:
+                continue
+            ahead = _AHEAD if lane.behind else 1
+            if lane.eager and not lane.claiming and len(lane.chunks) < ahead:
+                self._claim(lane)
+            if lane.chunks:
                 self._begin(lane, admission)
                 begun = True
         return begun
+
+    def _claim(self, lane: Lane) -> None:
+        lane.claiming = True
+        task = asyncio.create_task(self._fetch(lane))
+        self._claims.add(task)
+        task.add_done_callback(self._claims.discard)
+
+    async def _fetch(self, lane: Lane) -> None:
+        try:
+            await self._lanes.claim(lane)
+        except Exception as error:  # noqa: BLE001  run() raises it
+            self._failure = error
+        finally:
+            lane.claiming = False
+            self._news.set()
 
     def _admit(self, lane: Lane) -> Admission | None:
         if self._stopping or len(self._tasks) >= self._pool:
@@ -180,15 +202,18 @@ class Worker:
 
     async def _nap(self) -> None:
         if not self._stopping and not self._news.is_set():
-            alarm = asyncio.create_task(self._ring(await self._until_next()))
+            alarm = asyncio.create_task(self._ring())
             try:
                 await self._news.wait()
             finally:
                 alarm.cancel()
         self._news.clear()
 
-    async def _ring(self, seconds: float) -> None:
-        await self._clock.sleep(seconds)
+    async def _ring(self) -> None:
+        try:
+            await self._clock.sleep(await self._until_next())
+        except Exception as error:  # noqa: BLE001  run() raises it
+            self._failure = error
         self.wake()
 
     async def _until_next(self) -> float:
@@ -206,8 +231,8 @@ class Worker:
 
     async def _drain(self) -> None:
         _in_drain()
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        while under_way := {*self._tasks, *self._claims}:
+            await asyncio.wait(under_way)
         await self._lanes.bury()
         for lane in list(self._lanes.by_name.values()):
             await self._lanes.close(lane)

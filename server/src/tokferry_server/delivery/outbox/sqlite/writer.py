@@ -148,10 +148,10 @@ class Writer:
     def _work(self, commits: Commits, tasks: Sequence[Task]) -> None:
         left = list(tasks)
         try:
-            writes = [task for task in tasks if task.kind is not Kind.READ]
-            self._answer(commits.write(writes))
-            left = [task for task in tasks if task.kind is Kind.READ]
-            self._answer([commits.read(task) for task in left])
+            # First what need not wait for the disk.
+            self._answer([commits.read(one) for one in tasks if one.kind is Kind.READ])
+            left = [task for task in tasks if task.kind is not Kind.READ]
+            self._answer(commits.write(left))
         except OutboxBrokenError as error:
             self._answer([Outcome(task, error=error) for task in left])
             raise
