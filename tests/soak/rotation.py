@@ -45,7 +45,7 @@ class Rotation:
     async def run(
         self, desk: Desk, port: int, seconds: float, stop: asyncio.Event
     ) -> None:
-        """Do each kind every ``seconds``; what has begun is finished."""
+        """Do each kind every ``seconds``, but once at least; finish what has begun."""
         steps: tuple[Callable[[], Awaitable[None]], ...] = (
             self._access_token,
             partial(self._caller_token, desk),
@@ -54,7 +54,7 @@ class Rotation:
         for step in cycle(steps):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), seconds / len(steps))
-            if stop.is_set():
+            if stop.is_set() and len(self.done) == len(steps):
                 return
             await step()
 

@@ -56,8 +56,8 @@ async def test_a_short_soak_finds_nothing(tmp_path: Path) -> None:
     )
     assert report.rotations.keys() == {"access token", "caller's token", "certificate"}
     assert report.calls.keys() == MIX.keys()
-    assert len(report.sums.faults) > 5
-    assert report.sums.acked > 2_000
+    assert len(report.sums.faults) > 3
+    assert report.sums.acked > 500
 
 
 def line(message: str, level: str = "warning") -> str:
