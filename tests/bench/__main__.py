@@ -85,7 +85,7 @@ def _measured(effort: float) -> tuple[list[table.Group], Timed]:
         _say("requests")
         posted = runner.run(posts.run(_rounds(effort, 5), 0.2))
         _say("delivery")
-        delivered = runner.run(delivery.run_all(_rounds(effort, 3), 1.5 * effort))
+        delivered = runner.run(delivery.run_all(_rounds(effort, 3), 3.0 * effort))
         _say("cold start")
         started = runner.run(cold.run(_rounds(effort, 5)))
     groups = [

@@ -27,6 +27,7 @@ class Pipeline:
     durable: bool = True
     mapped: bool = True
     chunk: int = CHUNK
+    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,8 @@ PIPELINES: Final = (
     Pipeline(profile=PURCHASE, batch=1),
     Pipeline(profile=DAY, batch=10),
     Pipeline(profile=PURCHASE, batch=10, durable=False),
+    Pipeline(profile=PURCHASE, batch=10, mapped=False, workers=2),
+    Pipeline(profile=PURCHASE, batch=10, workers=2),
 )
 
 
@@ -64,27 +67,41 @@ async def run(pipeline: Pipeline, seconds: float) -> Delivered:
     variant = "" if pipeline.mapped else "stored"
     async with (
         sink() as target,
-        server(target, outbox=pipeline.durable, variant=variant) as served,
+        server(
+            target,
+            options=("--workers", str(pipeline.workers)),
+            outbox=pipeline.durable,
+            variant=variant,
+        ) as served,
         channels(served.address) as opened,
     ):
         idle, _ = served.memory()
         mode = DURABLE if pipeline.durable else SYNC
         data = chunk_json(pipeline.profile, chunk=pipeline.chunk, batch=pipeline.batch)
-        stream = Stream(window=32)
+        # The kernel chooses a connection's worker: of one stream each there are enough.
+        count = 1 if pipeline.workers == 1 else len(opened)
+        streams = [Stream(window=32 // count) for _ in range(count)]
+        messages = until(seconds, chunks(data))
         before = served.cpu(), target.cpu()
         start = time.perf_counter()
-        called = await stream.run(
-            opened[0],
-            f"{SERVICE}ForwardStream",
-            options=options(mode),
-            messages=until(seconds, chunks(data)),
+        called = await asyncio.gather(
+            *(
+                stream.run(
+                    channel,
+                    f"{SERVICE}ForwardStream",
+                    options=options(mode),
+                    messages=messages,
+                )
+                for stream, channel in zip(streams, opened, strict=False)
+            )
         )
-        events = len(stream.sent) * pipeline.chunk
-        expected = len(stream.sent) * _sent_of(data, mapped=pipeline.mapped)
+        sent = sum(len(stream.sent) for stream in streams)
+        events = sent * pipeline.chunk
+        expected = sent * _sent_of(data, mapped=pipeline.mapped)
         await _arrived(target, expected)
         took = time.perf_counter() - start
         return Delivered(
-            accepted=events / called.seconds,
+            accepted=events / max(one.seconds for one in called),
             delivered=events / took,
             server_cpu=(served.cpu() - before[0]) / events,
             sink_cpu=(target.cpu() - before[1]) / events,

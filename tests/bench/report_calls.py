@@ -77,9 +77,8 @@ def delivery_group(runs: Runs) -> Group:
         for pipeline, delivered in runs.items()
         if pipeline.mapped
     ]
-    rows.extend(
-        _memory([one for p, found in runs.items() if p.mapped for one in found])
-    )
+    alone = [found for p, found in runs.items() if p.mapped and p.workers == 1]
+    rows.extend(_memory([one for found in alone for one in found]))
     return Group("Delivery: events/s accepted / delivered; µs of CPU an event", rows)
 
 
@@ -89,13 +88,14 @@ def _pipeline(pipeline: Pipeline, delivered: list[Delivered], runs: Runs) -> Row
         (
             found
             for other, found in runs.items()
-            if not other.mapped and other.durable == pipeline.durable
+            if not other.mapped
+            and (other.durable, other.workers) == (pipeline.durable, pipeline.workers)
         ),
         None,
     )
     what = (
         f"ForwardStream {mode}, {pipeline.profile}, batches of {pipeline.batch}, "
-        f"chunks of {pipeline.chunk}"
+        f"chunks of {pipeline.chunk}{', 2 workers' if pipeline.workers > 1 else ''}"
     )
     if stored is None:
         return Row(what=what, figure=_delivered(delivered))
