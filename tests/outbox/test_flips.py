@@ -59,7 +59,8 @@ async def look_after_a_take_over(path: Path) -> tuple[list[Row], int]:
     into.mkdir(mode=0o700)
     box = await SqliteOutbox.open(into / "box", clock=Clock())
     try:
-        await adopt_shards([path], box)
+        for error in (await adopt_shards([path], box)).errors:
+            raise error
         return await all_of(box)
     finally:
         await box.close()

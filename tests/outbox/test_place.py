@@ -186,6 +186,23 @@ async def test_a_file_in_use_or_too_large_is_not_taken_over(path: Path) -> None:
         await box.close()
 
 
+async def test_a_file_that_cannot_be_read_keeps_no_other_from_being_taken_over(
+    path: Path,
+) -> None:
+    gone = await SqliteOutbox.open(path.with_name("outbox-3.sqlite3"))
+    await gone.put(rows(0, 3))
+    await gone.close()
+    path.with_name("outbox-2.sqlite3").write_bytes(b"no outbox" * 1000)
+    mine = await SqliteOutbox.open(path)
+
+    adopted = await adopt_shards(shards(path), mine)
+
+    assert (adopted.files, adopted.pending) == (1, 3)
+    (error,) = adopted.errors
+    assert "outbox-2.sqlite3" in str(error)
+    await mine.close()
+
+
 async def test_a_take_over_that_broke_off_stores_nothing_twice(path: Path) -> None:
     gone = path.with_name("outbox-2.sqlite3")
     other = await SqliteOutbox.open(gone)

@@ -2,12 +2,10 @@
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from tokferry_server.delivery.outbox.interface import OutboxError
 from tokferry_server.delivery.outbox.sqlite.engine import SqliteOutbox
 from tokferry_server.delivery.outbox.sqlite.shards import Adopted, adopt_shards
 
@@ -26,11 +24,9 @@ async def adopt_all(
     that cannot be read is said and left for the next start.
     """
     while True:
-        try:
-            adopted = await adopt_shards(find(), into)
-        except (OutboxError, OSError, sqlite3.Error) as error:
+        adopted = await adopt_shards(find(), into)
+        for error in adopted.errors:
             _log.warning("what a former worker left cannot be taken over: %s", error)
-            return
         if adopted.pending or adopted.dead:
             news()
             _log.warning(

@@ -3,6 +3,7 @@
 import sqlite3
 from typing import Final, cast
 
+from tokferry_server.delivery.outbox.interface import OutboxError
 from tokferry_server.tiktok.wire import Route, WireName
 
 LOST: Final = Route(
@@ -52,7 +53,13 @@ class Names:
         return number in self._connection_names
 
     def connection_name(self, number: int) -> str:
-        """Give the name behind a number."""
+        """Give the name behind a number.
+
+        Raises:
+            OutboxError: there is none.
+        """
+        if number not in self._connection_names:
+            raise OutboxError("the outbox lacks a connection's name: look at the disk")
         return self._connection_names[number]
 
     def route_of(self, number: int) -> Route:

@@ -6,8 +6,9 @@ their keys. What does not fit under the caps stays for the next start.
 """
 
 import json
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -46,7 +47,11 @@ class Foreign:
 
 @dataclass(slots=True)
 class Adopted:
-    """What was taken over; ``busy`` files have an owner, ``left`` ones did not fit."""
+    """What was taken over.
+
+    ``busy`` files have an owner, ``left`` ones did not fit, and of those that could not
+    be read there are the ``errors``.
+    """
 
     files: int = 0
     pending: int = 0
@@ -54,16 +59,13 @@ class Adopted:
     delivered: int = 0
     busy: int = 0
     left: int = 0
+    errors: list[Exception] = field(default_factory=list)
 
 
 async def adopt_shards(paths: Iterable[Path], into: SqliteOutbox) -> Adopted:
     """Move the rows of every file that nobody owns into ``into``.
 
     Emptied files are deleted.
-
-    Raises:
-        OutboxError: such a file is no outbox, or of a later version.
-        OutboxBrokenError: a commit failed.
     """
     adopted = Adopted()
     for path in paths:
@@ -72,17 +74,26 @@ async def adopt_shards(paths: Iterable[Path], into: SqliteOutbox) -> Adopted:
         except OutboxError:
             adopted.busy += 1
             continue
-        shard = await SqliteOutbox.open_owned(path, owner)
         try:
-            await _drain(shard, into, adopted)
-            await shard.finish()
-            _delete(path, owner)
-            adopted.files += 1
+            await _adopt(path, owner, into, adopted)
         except OutboxFullError:
             adopted.left += 1
-        finally:
-            await shard.close()
+        except (OutboxError, OSError, sqlite3.Error) as error:
+            adopted.errors.append(error)
     return adopted
+
+
+async def _adopt(
+    path: Path, owner: place.Ownership, into: SqliteOutbox, adopted: Adopted
+) -> None:
+    shard = await SqliteOutbox.open_owned(path, owner)
+    try:
+        await _drain(shard, into, adopted)
+        await shard.finish()
+        _delete(path, owner)
+        adopted.files += 1
+    finally:
+        await shard.close()
 
 
 async def _drain(shard: SqliteOutbox, into: SqliteOutbox, adopted: Adopted) -> None:
