@@ -309,7 +309,8 @@ async def test_a_request_is_never_sent_twice(
             if len(requests) % 2:
                 writer.write(OK)
 
-    async with _to(await serve(break_every_second, tls), certificates) as transport:
+    url, patient = await serve(break_every_second, tls), Timeouts(read=5.0, write=5.0)
+    async with _to(url, certificates, timeouts=patient) as transport:
         answers = [await _post(transport, size) for _ in range(6)]
     assert len(requests) == 6
     assert [answer.code for answer in answers] == [0, None] * 3

@@ -55,8 +55,8 @@ def machine(tmp_path: Path) -> Machine:
 
 def complete(machine: Machine) -> None:
     programs = (
-        "git make python3 protoc promtool openssl valgrind strace h2load ip node npm"
-        " javac mvn grpc_java_plugin"
+        "git make python3 protoc promtool openssl valgrind strace mkfs.ext4 h2load ip"
+        " node npm javac mvn grpc_java_plugin"
     )
     for name in programs.split():
         machine.add(name)
@@ -101,8 +101,8 @@ def test_what_is_missing_is_installed_first(machine: Machine) -> None:
 
     packages = (
         "python3-venv protobuf-compiler libprotobuf-dev prometheus openssl valgrind "
-        "strace nghttp2-client iproute2 nodejs npm openjdk-17-jdk-headless maven"
-        " protobuf-compiler-grpc-java-plugin"
+        "strace e2fsprogs nghttp2-client iproute2 nodejs npm openjdk-17-jdk-headless "
+        "maven protobuf-compiler-grpc-java-plugin"
     )
     assert machine.run().returncode == 0
     assert machine.calls[1:4] == [

@@ -77,7 +77,7 @@ async def test_a_connection_is_told_how_much_it_may_send(start: Any) -> None:
     assert payload is not None
     told = dict(struct.iter_unpack(">HI", payload))
     assert told[MAX_CONCURRENT_STREAMS] == 32
-    assert told[INITIAL_WINDOW_SIZE] == 256 * 1024
+    assert told[INITIAL_WINDOW_SIZE] == 128 * 1024
 
 
 async def test_a_connection_that_pings_all_the_time_is_ended(start: Any) -> None:

@@ -60,7 +60,6 @@ def serve(  # noqa: PLR0913, PLR0917  a command's options
     """
     from tokferry_server.cli.supervisor import supervise
     from tokferry_server.delivery.outbox.interface import OutboxBrokenError, OutboxError
-    from tokferry_server.rpc.trimming import share_heap
     from tokferry_server.settings import (
         Seat,
         SecretError,
@@ -77,8 +76,7 @@ def serve(  # noqa: PLR0913, PLR0917  a command's options
         # The supervisor is no worker: it has no number of its own.
         configure_logging(logging.getLevelName(log_level.upper()), worker=worker)
         supervises = worker is None and seat.of > 1
-        share_heap()
-        shut_down = _nothing if supervises else _configure_telemetry(loaded, seat)
+        shut_down = _nothing if supervises else _prepare(loaded, seat)
     except SettingsError as error:
         for problem in error.problems:
             typer.echo(str(problem), err=True)
@@ -145,10 +143,13 @@ def run(main: "Coroutine[Any, Any, None]") -> None:
         runner.run(main)
 
 
-def _configure_telemetry(loaded: "Settings", seat: "Seat") -> "Callable[[], None]":
-    # It starts gRPC, which the process that supervises workers must not.
+def _prepare(loaded: "Settings", seat: "Seat") -> "Callable[[], None]":
+    """Begin telemetry, in memory that all threads share; gives what ends it."""
+    # These load gRPC, which the process that supervises workers must not.
+    from tokferry_server.rpc.trimming import share_heap
     from tokferry_server.telemetry.export import configure_from_environment
 
+    share_heap()
     return configure_from_environment(seat.address(loaded.server.metrics))
 
 
