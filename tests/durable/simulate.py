@@ -8,10 +8,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Final
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from durable.simulation.scenario import Result, simulate
+
+_TELL: Final = 1000
 
 
 def main() -> int:
@@ -24,7 +27,11 @@ def main() -> int:
     chosen = parser.parse_args()
     began = time.monotonic()
     logging.disable()
-    results = list(_play(chosen))
+    results = []
+    for result in _play(chosen):
+        results.append(result)
+        if len(results) % _TELL == 0:
+            _say(f"{len(results)} seeds after {time.monotonic() - began:.0f} s")
     bad = [result for result in results if result.problems]
     for result in bad[:10]:
         _say(f"seed {result.seed}: {result.problems[:3]}")
@@ -53,6 +60,7 @@ def _play(chosen: argparse.Namespace) -> Iterator[Result]:
 
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def _sum(results: list[Result], name: str) -> int:
