@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 from command import COMMAND
 from rpc.authority import Authority
 
-TIKTOK_TOKEN: Final = "a-made-up-token-of-tiktok"
+_SANDBOX_TOKEN: Final = "sandbox-token"  # the one it asks for by itself
 TOKENS: Final = {
     "orders": "orders-" + "a1" * 16,
     "viewer": "viewer-" + "b2" * 16,
@@ -62,9 +62,7 @@ class World:
         self.authority = Authority(folder)
         self._folder = folder
         pair = self.authority.pair("server")
-        self._sandbox, line = self._start(
-            "sandbox", "--port", "0", f"--token={TIKTOK_TOKEN}"
-        )
+        self._sandbox, line = self._start("sandbox", "--port", "0")
         found = re.search(r"http://127\.0\.0\.1:\d+", line)
         assert found, line
         self._url = found[0]
@@ -91,8 +89,10 @@ class World:
 
     def end(self) -> None:
         """End both."""
+        # Of the sandbox, a shell may have had SIGINT ignored.
+        self._server.send_signal(signal.SIGINT)
+        self._sandbox.send_signal(signal.SIGTERM)
         for process in (self._server, self._sandbox):
-            process.send_signal(signal.SIGINT)
             process.communicate(timeout=40)
 
     def variables(self, caller: str = "orders") -> dict[str, str]:
@@ -135,7 +135,7 @@ class World:
                 text=True,
                 env={
                     **os.environ,
-                    "TIKTOK_TOKEN": TIKTOK_TOKEN,
+                    "TIKTOK_TOKEN": _SANDBOX_TOKEN,
                     **{name.upper(): token for name, token in TOKENS.items()},
                 },
             )
