@@ -17,9 +17,10 @@ _SANDBOX_TOKEN: Final = "sandbox-token"  # the one it asks for by itself
 TOKENS: Final = {
     "orders": "orders-" + "a1" * 16,
     "viewer": "viewer-" + "b2" * 16,
-    "slow": "slow-" + "c3" * 16,
     "stranger": "stranger-" + "d4" * 16,
 }
+_SLOW: Final = {f"SLOW_{n}": f"slow-{n}-" + "c3" * 16 for n in range(9)}
+"""Each may send one event, and the next long after: one for each time that is tried."""
 _SETTINGS: Final = """\
 [tiktok]
 base_url = "{url}"
@@ -45,10 +46,12 @@ name = "viewer"
 tokens = [{{ env = "VIEWER" }}]
 connections = ["shop"]
 rights = ["transform"]
+"""
 
+_SLOW_PRINCIPAL: Final = """
 [[server.principals]]
-name = "slow"
-tokens = [{{ env = "SLOW" }}]
+name = "{name}"
+tokens = [{{ env = "{name}" }}]
 connections = ["shop"]
 rights = ["transform", "forward"]
 events_per_second = 0.05
@@ -69,7 +72,9 @@ class World:
         self._settings = folder / "settings.toml"
         self._settings.write_text(
             _SETTINGS.format(url=self._url, certificate=pair.certificate, key=pair.key)
+            + "".join(_SLOW_PRINCIPAL.format(name=name) for name in _SLOW)
         )
+        self._rested = iter(_SLOW.values())
         self._listen = "localhost:0"
         self.start()
 
@@ -100,7 +105,9 @@ class World:
         return {
             "TOKFERRY_TARGET": self.target,
             "TOKFERRY_CA": str(self.authority.file),
-            "TOKFERRY_TOKEN": TOKENS[caller],
+            "TOKFERRY_TOKEN": next(self._rested)
+            if caller == "slow"
+            else TOKENS[caller],
         }
 
     def counts(self) -> dict[str, int]:
@@ -137,6 +144,7 @@ class World:
                     **os.environ,
                     "TIKTOK_TOKEN": _SANDBOX_TOKEN,
                     **{name.upper(): token for name, token in TOKENS.items()},
+                    **_SLOW,
                 },
             )
         assert process.stdout is not None
