@@ -165,18 +165,24 @@ async def run(chosen: argparse.Namespace) -> None:
         wall=ScaledTime.of_run().wall,
         first=chosen.first,
     )
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with ChaosSandbox(
+    sandbox = ChaosSandbox(
         dice=dice,
         token=chosen.token,
         validate=chosen.validate,
         pace=chosen.pace,
         port=chosen.port,
-    ) as sandbox:
+    )
+    await serve_until_ended(sandbox)
+    log.close()
+
+
+async def serve_until_ended(sandbox: Sandbox) -> None:
+    """Say the sandbox's URL and serve it until SIGTERM comes."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    async with sandbox:
         print(sandbox.url, flush=True)
         await stop.wait()
-    log.close()
 
 
 def main() -> None:

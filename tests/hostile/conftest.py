@@ -17,6 +17,8 @@ from tokferry import AsyncClient
 
 COUNTED = Path(__file__).with_name("counted.py")
 TOKEN = "a-made-up-token-of-a-caller"
+AUTHORIZED = ("authorization", f"Bearer {TOKEN}")
+FORWARDING = "/tokferry.v1.ForwardingService/"
 _RESIDENT = re.compile(r"VmRSS:\s+(\d+) kB")
 _SETTINGS = """
 [server]

@@ -5,15 +5,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from bench.h2load import Load
 from hostile import frames
-from hostile.conftest import TOKEN, Service
-from made_up import batch, purchase
-from tokferry import _requests
+from hostile.conftest import AUTHORIZED, FORWARDING, Service
+from hostile.transforms import transforms
 from tokferry.v1 import DescribeConnectionRequest, ForwardStreamRequest, StreamOptions
 
-FORWARDING: Final = "/tokferry.v1.ForwardingService/"
-AUTHORIZED: Final = ("authorization", f"Bearer {TOKEN}")
 SIDE_BY_SIDE: Final = 8
 STREAMS: Final = 8
 ACK: Final = 1
@@ -42,27 +38,13 @@ def opened_stream(stream: int) -> bytes:
 
 async def calls(service: Service, count: int) -> None:
     """Make unary calls over a few connections; all are answered with OK."""
-    request = _requests.transform_request(
-        batch(purchase()),
-        connection="shop",
-        settings=None,
-        explain=False,
-        test_event_code=None,
+    load, size = await transforms(
+        service, connections=SIDE_BY_SIDE, streams=SIDE_BY_SIDE
     )
-    load = Load(
-        address=f"127.0.0.1:{service.port}",
-        path=f"{FORWARDING}Transform",
-        message=request.SerializeToString(),
-        connections=SIDE_BY_SIDE,
-        streams=SIDE_BY_SIDE,
-        metadata=dict([AUTHORIZED]),
-    )
-    async with service.client() as client:
-        answer = await client.transform(batch(purchase()), connection="shop")
     for start in range(0, count, AT_ONCE):
         some = min(AT_ONCE, count - start)
         said = await load.run("-n", str(some))
-        assert said.good(answer.ByteSize()) == some
+        assert said.good(size) == some
 
 
 async def cancelled_streams(service: Service, count: int) -> None:

@@ -12,11 +12,11 @@ import grpc
 
 from bench.h2load import Load, Said
 from bench.processes import cpu_of
-from hostile.conftest import TOKEN, Service
+from hostile.conftest import Service
+from hostile.transforms import transforms
 from made_up import batch, purchase
-from tokferry import AsyncClient, TokferryError, _requests
+from tokferry import AsyncClient, TokferryError
 
-PATH: Final = "/tokferry.v1.ForwardingService/Transform"
 DEADLINE: Final = 2.0
 EVERY: Final = 0.05
 IN_A_ROW: Final = 5
@@ -100,30 +100,14 @@ class Peak:
 
 async def peak(service: Service, seconds: int) -> Peak:
     """Measure how many calls a second there can be; the first ones warm up."""
-    request = _requests.transform_request(
-        batch(purchase()),
-        connection="shop",
-        settings=None,
-        explain=False,
-        test_event_code=None,
-    )
-    load = Load(
-        address=f"127.0.0.1:{service.port}",
-        path=PATH,
-        message=request.SerializeToString(),
-        connections=8,
-        streams=8,
-        metadata={"authorization": f"Bearer {TOKEN}"},
-    )
-    async with service.client() as client:
-        answer = await client.transform(batch(purchase()), connection="shop")
+    load, size = await transforms(service, connections=8, streams=8)
     await load.run("-n", "1000")
     before = cpu_of(service.process.pid)
     said = await load.run("-D", f"{seconds}s")
-    good = said.good(answer.ByteSize())
+    good = said.good(size)
     return Peak(
         load=load,
-        answer_bytes=answer.ByteSize(),
+        answer_bytes=size,
         rate=good / seconds,
         per_cpu=good / (cpu_of(service.process.pid) - before),
     )

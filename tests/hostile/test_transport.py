@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from hostile import frames
-from hostile.conftest import TOKEN, Service
-from hostile.test_wire import FORWARDING
+from hostile.conftest import AUTHORIZED, FORWARDING, Service
 
 pytestmark = pytest.mark.gate
 
@@ -19,7 +18,6 @@ MEMORY = 50 * 2**20
 HANDSHAKE_SECONDS = 5.0  # what the server allows
 RESETS_A_SECOND, RESETS_AT_ONCE, RESET_SECONDS = 5_000, 50, 4.0
 RESETS = 1_000  # far fewer than are sent where nothing else goes on
-AUTHORIZED = ("authorization", f"Bearer {TOKEN}")
 
 
 @pytest.fixture

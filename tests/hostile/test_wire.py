@@ -10,7 +10,7 @@ import hpack
 import pytest
 
 from hostile import frames
-from hostile.conftest import TOKEN, Service
+from hostile.conftest import AUTHORIZED, FORWARDING, Service
 from made_up import batch, purchase
 from rpc.raw_calls import channel_to, ended
 from tokferry import _requests
@@ -24,8 +24,6 @@ from tokferry.v1 import (
 )
 
 LONG = [pytest.mark.long, pytest.mark.timeout(600)]
-FORWARDING = "/tokferry.v1.ForwardingService/"
-AUTHORIZED = ("authorization", f"Bearer {TOKEN}")
 FORESEEN = {
     grpc.StatusCode.OK,
     grpc.StatusCode.INVALID_ARGUMENT,

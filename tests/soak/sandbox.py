@@ -6,7 +6,6 @@ which is read again when it changes: the run revokes them.
 
 import argparse
 import asyncio
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import uvloop
 
 from chaos.history import POSTS, Log
-from chaos.sandbox_chaos import UNREAD, WAYS, ChaosSandbox, Dice
+from chaos.sandbox_chaos import UNREAD, WAYS, ChaosSandbox, Dice, serve_until_ended
 from tokferry_server.sandbox.endpoints import Reply
 from tokferry_server.sandbox.http import Head
 from tokferry_server.sandbox.ledger import Sent
@@ -91,11 +90,7 @@ async def run(chosen: argparse.Namespace) -> None:
         log=log,
         wall=time.time,
     )
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with SoakSandbox(dice=dice, known=Known(chosen.tokens)) as sandbox:
-        print(sandbox.url, flush=True)
-        await stop.wait()
+    await serve_until_ended(SoakSandbox(dice=dice, known=Known(chosen.tokens)))
     log.close()
 
 
