@@ -72,9 +72,7 @@ class ChunkStream:
         self._error: Exception | None = None
         self._failed = asyncio.Event()
 
-    async def run(
-        self, requests: Requests
-    ) -> AsyncIterator[ForwardStreamResponse | bytes]:
+    async def run(self, requests: Requests) -> AsyncIterator[Response]:
         """Yield the stream's answers: opened, chunks in any order, totals.
 
         Raises:
