@@ -25,4 +25,5 @@ async def test_events_that_all_fail_at_first_are_all_delivered(tmp_path: Path) -
     assert not found.dead
     assert not found.pending
     assert found.requests <= 12 * events / _A_REQUEST
-    assert found.faults["none"] < found.requests / 2
+    failed = found.requests - found.faults["none"]
+    assert failed >= events / _A_REQUEST
