@@ -52,7 +52,8 @@ class WorkerKillRun(KillRun):
         self, server: Process, calling: Sequence[asyncio.Future[None]]
     ) -> None:
         share = -(-self._work.chunks // max(1, self._plan.kills))
-        while not all(one.done() for one in calling):
+        enough = False
+        while not (enough and all(one.done() for one in calling)):
             self._check_time()
             enough = self._report.kills >= self._plan.kills
             self._work.allow(self._work.chunks if enough else share)
