@@ -15,6 +15,7 @@ from tokferry_server.delivery.durable import (
     Clock,
     Journal,
     PauseFolder,
+    Uptime,
     Worker,
     WorkerConnection,
 )
@@ -73,12 +74,16 @@ class Bench:
 
     def start(self) -> None:
         loop = asyncio.get_running_loop()
+        self.clock = Clock(
+            monotonic=loop.time,
+            wall=self.wall,
+            random=lambda: self.random,
+            uptime=lambda: Uptime("one", loop.time()),
+        )
         self.worker = Worker(
             outbox=self.outbox,
             connections=self.connections,
-            clock=Clock(
-                monotonic=loop.time, wall=self.wall, random=lambda: self.random
-            ),
+            clock=self.clock,
             pauses=self.pauses,
             journal=self.journal,
             pool=self.pool,

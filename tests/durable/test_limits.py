@@ -1,13 +1,15 @@
 """How long events are tried: seven days, 47 hours, and max_event_age."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from durable.bench import OK, START, Bench, virtually
-from tokferry_server.delivery.durable import Clock, Journal
+from tokferry_server.delivery.durable import Clock, Journal, Uptime
 from tokferry_server.delivery.durable.limits import backoff
+from tokferry_server.delivery.durable.uptime import read_uptime
 from tokferry_server.tiktok.answer import Answer, Failure
 
 HOUR, DAY = 3600.0, 86_400.0
@@ -163,8 +165,8 @@ async def test_a_clock_set_back_before_a_restart_gives_no_event_more_time(
     bench.offset = -DAY
     await bench.until(3 * HOUR + 120)
     await bench.worker.stop()
-    journal = Journal(tmp_path / "journal")
-    floor = journal.floor(bench.wall() + HOUR)
+    await asyncio.sleep(HOUR)
+    floor = Journal(tmp_path / "journal").floor(bench.clock)
     assert floor == pytest.approx(START + 4 * HOUR + 120, abs=120)
 
 
@@ -179,7 +181,8 @@ async def test_a_first_try_in_the_future_means_that_the_time_is_unknown() -> Non
 
 def test_the_clock_follows_forward_and_never_runs_slow() -> None:
     mono, wall = [0.0], [1000.0]
-    clock = Clock(monotonic=lambda: mono[0], wall=lambda: wall[0], floor=900.0)
+    clock = Clock(monotonic=lambda: mono[0], wall=lambda: wall[0])
+    clock.reach(900.0)
     assert clock.now() == 1000.0
     mono[0], wall[0] = 10.0, 500.0
     assert clock.now() == 1010.0
@@ -208,7 +211,7 @@ def test_a_journal_counts_only_waits_within_the_time_asked_for(tmp_path: Path) -
         journal.note("shop", waits=True, now=start)
         journal.note("shop", waits=False, now=end)
     journal.note("shop", waits=True, now=50.0)
-    journal.keep(55.0, 55.0)
+    journal.keep(_standing(55.0))
     for one in (journal, Journal(tmp_path / "journal")):
         assert one.waited("shop", 15.0, 35.0) == 10.0
         assert one.waited("shop", 0.0, 60.0) == 30.0
@@ -220,4 +223,53 @@ def test_a_journal_that_cannot_be_read_counts_as_empty(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     for text in ("", "[]", '{"seen": 1}', "\x00"):
         path.write_text(text)
-        assert Journal(path).floor(5.0) == 5.0
+        assert Journal(path).floor(_standing(5.0)) == 0.0
+
+
+def test_a_clock_set_back_while_no_worker_runs_gives_no_event_more_time(
+    tmp_path: Path,
+) -> None:
+    Journal(tmp_path / "journal").keep(_standing(100 * HOUR, uptime=HOUR))
+    later = _standing(101 * HOUR, uptime=50 * HOUR)
+    assert Journal(tmp_path / "journal").floor(later) == 149 * HOUR
+
+
+@pytest.mark.parametrize("boot", ["another", ""])
+@pytest.mark.parametrize(
+    ("wall", "passed"), [(5 * HOUR, 5 * HOUR), (-HOUR / 4, 0.0), (-HOUR, 47 * HOUR)]
+)
+def test_after_a_restart_of_the_system_a_clock_set_back_tells_nothing(
+    tmp_path: Path, boot: str, wall: float, passed: float
+) -> None:
+    Journal(tmp_path / "journal").keep(_standing(100 * HOUR, uptime=HOUR))
+    later = _standing(100 * HOUR + wall, boot=boot)
+    assert Journal(tmp_path / "journal").floor(later) == 100 * HOUR + passed
+
+
+def test_a_clock_that_was_set_is_written_down_at_once(tmp_path: Path) -> None:
+    mono, wall = [0.0], [100 * HOUR]
+    clock = Clock(
+        monotonic=lambda: mono[0],
+        wall=lambda: wall[0],
+        uptime=lambda: Uptime("one", mono[0]),
+    )
+    journal = Journal(tmp_path / "journal")
+    journal.keep(clock)
+    mono[0], wall[0] = 1.0, 90 * HOUR
+    journal.keep(clock)
+    mono[0], wall[0] = 11.0, 90 * HOUR + 10
+    assert Journal(tmp_path / "journal").floor(clock) == 100 * HOUR + 11
+
+
+def test_this_system_tells_its_starts_apart() -> None:
+    one, two = read_uptime(), read_uptime()
+    assert one.boot == two.boot != ""
+    assert 0 < one.seconds <= two.seconds
+
+
+def _standing(wall: float, *, boot: str = "one", uptime: float = 0.0) -> Clock:
+    return Clock(
+        monotonic=lambda: 0.0,
+        wall=lambda: wall,
+        uptime=lambda: Uptime(boot, uptime),
+    )

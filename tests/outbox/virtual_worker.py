@@ -171,7 +171,6 @@ class Machine:
                 monotonic=lambda: loop.time() - begun,
                 wall=self.wall,
                 random=lambda: 0.99,
-                floor=journal.floor(self.wall()),
             ),
             journal=journal,
             poll=600.0,

@@ -6,7 +6,7 @@ Times are ticks of half an hour.
 from functools import cache
 from typing import Final
 
-from tokferry_server.delivery.durable import Clock, Journal
+from tokferry_server.delivery.durable import Clock, Journal, Uptime
 
 TICK_S: Final = 1800.0
 EPOCH: Final = 1_795_003_200.0
@@ -24,24 +24,43 @@ def lead_after(lead: int, offset: int, passed: int) -> int:
     clock = Clock(
         monotonic=lambda: now * TICK_S,
         wall=lambda: EPOCH + (now + offset) * TICK_S,
-        floor=EPOCH + lead * TICK_S,
     )
+    clock.reach(EPOCH + lead * TICK_S)
     now = passed
     return ticks(clock.now()) - passed
 
 
 class _Journal(Journal):
-    """Remembers one look at the time."""
+    """On a disk that keeps one text."""
 
-    def __init__(self, seen: float, wall: float) -> None:
+    def __init__(self, text: bytes = b"") -> None:
+        self.text = text
         super().__init__()
-        self.keep(seen, wall)
+
+    def read(self) -> bytes:
+        return self.text
+
+    def write(self, text: bytes) -> None:
+        self.text = text
 
 
 @cache
-def lead_reborn(lead: int, seen_offset: int, offset: int) -> int:
-    """Give the lead after a restart; the clock was off by ``seen_offset`` before."""
-    journal = _Journal(EPOCH + lead * TICK_S, EPOCH + seen_offset * TICK_S)
-    wall = EPOCH + offset * TICK_S
-    clock = Clock(monotonic=lambda: 0.0, wall=lambda: wall, floor=journal.floor(wall))
-    return ticks(clock.now())
+def lead_reborn(lead: int, seen_offset: int, offset: int, down: int) -> int:
+    """Give the lead after a restart of the worker, which was down for so many ticks.
+
+    The system's clock was off by ``seen_offset`` when it ended.
+    """
+    before, after = _standing(0, seen_offset), _standing(down, offset)
+    before.reach(EPOCH + lead * TICK_S)
+    journal = _Journal()
+    journal.keep(before)
+    after.reach(_Journal(journal.text).floor(after))
+    return ticks(after.now()) - down
+
+
+def _standing(now: int, offset: int) -> Clock:
+    return Clock(
+        monotonic=lambda: now * TICK_S,
+        wall=lambda: EPOCH + (now + offset) * TICK_S,
+        uptime=lambda: Uptime("one", now * TICK_S),
+    )

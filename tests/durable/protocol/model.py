@@ -42,8 +42,8 @@ def steps(state: State, jump: int) -> Iterator[Step]:
     if state.late:
         yield "a late request is taken", take(state)._replace(late=False)
     if not state.up:
-        lead = lead_reborn(state.lead, state.seen, state.offset)
-        yield "starts", state._replace(up=True, lead=lead, seen=0)
+        lead = lead_reborn(state.lead, state.seen, state.offset, state.down)
+        yield "starts", state._replace(up=True, lead=lead, seen=0, down=0)
         return
     if state.busy is not None or isinstance(state.row, Pending):
         yield "dies", crash(state)
@@ -82,8 +82,7 @@ def _time(state: State, jump: int) -> Iterator[Step]:
     edges = state.taken is not None or state.doubt is not None
     for passed in SHORT if edges or busy else LONG:
         yield f"{passed / 2} hours pass", wait(state, passed)
-    # Set back while no worker looks, a clock would be found out only in part.
-    if jump and state.offset != jump and (state.up or jump > 0):
+    if jump and state.offset != jump:
         after = state._replace(offset=jump)
         if state.up:
             after = after._replace(lead=lead_after(state.lead, jump, 0))
@@ -104,6 +103,7 @@ def wait(state: State, passed: int) -> State:
     lead = lead_after(state.lead, state.offset, passed) if state.up else state.lead
     return state._replace(
         lead=lead,
+        down=0 if state.up else min(WINDOW, state.down + passed),
         age=min(LAST_SEND, state.age + passed) if state.caller == ASKING else 0,
         asked=False,
         replied=False,

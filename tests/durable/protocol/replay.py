@@ -139,8 +139,8 @@ def next_need(
         monotonic=lambda: passed * TICK_S,
         wall=lambda: EPOCH + (passed + wrong) * TICK_S,
         random=lambda: 0.5,
-        floor=EPOCH + lead * TICK_S,
     )
+    clock.reach(EPOCH + lead * TICK_S)
     run = _consignment(row, clock).run()
     try:
         need = run.send(None)

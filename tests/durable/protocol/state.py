@@ -46,6 +46,7 @@ class Closing(NamedTuple):
 class State(NamedTuple):
     """``offset`` and ``lead``: how wrong the machine's clock and the worker's are.
 
+    ``down`` is how long there has been no worker, ``seen`` the ``offset`` at its end.
     ``asked`` and ``replied`` are messages under way, ``late`` a request that TikTok may
     yet take. ``taken``, ``doubt`` and ``age`` are how long ago TikTok took the event,
     the first request went whose end is unknown, and the caller first asked.
@@ -55,6 +56,7 @@ class State(NamedTuple):
     offset: int = 0
     seen: int = 0
     lead: int = 0
+    down: int = 0
     caller: str = NEW
     age: int = 0
     asked: bool = False

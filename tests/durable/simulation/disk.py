@@ -12,6 +12,8 @@ class Disk:
 
     times: Times
     journal: bytes = b""
+    offset: float = 0.0
+    """How wrong the clock was when the journal was written."""
     paused: dict[str, Pause] = field(default_factory=dict)
     resumed: dict[str, float] = field(default_factory=dict)
 
@@ -28,6 +30,7 @@ class DiskJournal(Journal):
 
     def write(self, text: bytes) -> None:
         self._disk.journal = text
+        self._disk.offset = self._disk.times.offset
 
 
 class DiskPauses(PauseFolder):

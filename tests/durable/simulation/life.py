@@ -74,7 +74,7 @@ class Life:
             wall=machine.times.wall,
             sleep=self._sleep,
             random=machine.random.random,
-            floor=journal.floor(machine.times.wall()),
+            uptime=machine.times.uptime,
         )
         self.settings = _Settings(self, paces)
         self.worker = Worker(

@@ -55,6 +55,7 @@ class Scenario:
 
     seed: int
     random: Random
+    boots: Random
     machine: Machine
     life: Life
     rows: list[NewRow] = field(default_factory=list)
@@ -73,7 +74,7 @@ class Scenario:
             tokens=dict.fromkeys(APPS, tiktok.valid_token),
             connections=set(APPS),
         )
-        return cls(seed, random, machine, Life(machine))
+        return cls(seed, random, Random(f"boots {seed}"), machine, Life(machine))
 
     async def play(self, steps: int) -> Result:
         started = self.machine.times.true()
@@ -125,10 +126,23 @@ class Scenario:
         if not behind and self.random.random() < 0.01:
             longest = 60 * HOUR
         await asyncio.sleep(self.random.uniform(1, longest))
+        if longest <= HOUR and self.boots.random() < 0.1:
+            self._reboot()
         self.life = Life(self.machine)
         if self.random.random() < 0.4:
             self.life.fuse = self.random.randrange(60)
         self.life.begin()
+
+    def _reboot(self) -> None:
+        """Start the machine anew, whose clock then is as it was, or was set.
+
+        Set back by less than the time since the worker looked, it would tell nothing.
+        """
+        times = self.machine.times
+        times.reboot()
+        jump = self.boots.choice([0.0, 0.0, -20 * HOUR, 5 * HOUR])
+        times.offset = self.machine.disk.offset + jump
+        self.machine.tiktok.note("reboots", jump)
 
     async def put(self) -> None:
         count = self.random.choice([1, 1, 2, 5, 30])

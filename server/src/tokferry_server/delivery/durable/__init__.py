@@ -11,6 +11,7 @@ from tokferry_server.delivery.durable.status import (
     LastVerdict,
     WorkerStatus,
 )
+from tokferry_server.delivery.durable.uptime import Uptime
 from tokferry_server.delivery.durable.worker import Worker
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "LastVerdict",
     "Pause",
     "PauseFolder",
+    "Uptime",
     "Worker",
     "WorkerConnection",
     "WorkerStatus",

@@ -5,12 +5,14 @@ import random as randomness
 import time
 from collections.abc import Awaitable, Callable
 
+from tokferry_server.delivery.durable.uptime import Uptime, read_uptime
+
 
 class Clock:
-    """Two clocks, sleep and randomness.
+    """Three clocks, sleep and randomness.
 
-    ``monotonic`` gives seconds that never go back, ``wall`` Unix seconds, ``random`` a
-    number in [0, 1). ``floor`` is the latest Unix time known to have passed.
+    ``monotonic`` gives seconds that never go back, ``wall`` Unix seconds, ``uptime``
+    those of the system, ``random`` a number in [0, 1).
     """
 
     def __init__(
@@ -20,13 +22,14 @@ class Clock:
         wall: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         random: Callable[[], float] = randomness.random,
-        floor: float = 0.0,
+        uptime: Callable[[], Uptime] = read_uptime,
     ) -> None:
         self.monotonic = monotonic
         self.wall = wall
         self.sleep = sleep
         self.random = random
-        self._now = floor
+        self.uptime = uptime
+        self._now = 0.0
         self._read = monotonic()
 
     def reach(self, at: float) -> None:

@@ -78,6 +78,7 @@ class Consignment:
 
     async def _prepare(self) -> None:
         errand = self._errand
+        errand.journal.keep(errand.clock)  # else a clock just set would go unnoticed
         self._sent_at = errand.clock.now()
         unmarked = [row.id for row in self._rows if row.first_ambiguous_at is None]
         await errand.store.sending(unmarked, self._sent_at)

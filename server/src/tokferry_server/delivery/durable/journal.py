@@ -1,16 +1,20 @@
 """What a worker must remember when it ends: the time, and who had to wait when.
 
-Waiting does not age an event; and a clock that was set back in between must not make
-an event seem younger than it is.
+Waiting does not age an event; and a clock that is set while no worker runs must not
+make an event seem younger than it is.
 """
 
 import logging
 import math
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
+
+from tokferry_server.delivery.durable.clock import Clock
+from tokferry_server.delivery.durable.uptime import Uptime
+from tokferry_server.delivery.outbox.doubt import CLOCK_ERROR_SECONDS, DOUBT_SECONDS
 
 _EVERY_S: Final = 60.0
 _CHANGED_EVERY_S: Final = 5.0
@@ -19,6 +23,14 @@ _KEPT_S: Final = 60 * 86_400.0
 
 Wait = tuple[float, float]
 _log = logging.getLogger(__name__)
+
+
+class _Seen(NamedTuple):
+    """When the time was noted: the time that never runs slow, and two clocks."""
+
+    now: float
+    wall: float
+    uptime: Uptime
 
 
 class Journal:
@@ -33,8 +45,8 @@ class Journal:
         self._open: dict[str, float] = {}
         self._written = -math.inf
         self._changed = False
-        self._seen = 0.0
-        self._seen_wall = 0.0
+        self._lead = 0.0
+        self._seen: _Seen | None = None
         with suppress(OSError, ValueError, TypeError, KeyError):
             self._load(msgspec.json.decode(self.read()))
 
@@ -60,28 +72,30 @@ class Journal:
         start = self._open.get(connection, math.inf)
         return total + max(0.0, until - max(start, since))
 
-    def floor(self, wall: float) -> float:
-        """Give the least that the time can be when the system's clock says ``wall``.
+    def floor(self, clock: Clock) -> float:
+        """Give the least that the time can be, in Unix seconds.
 
-        That is the last time noted, and what the system's clock has gone on since: a
-        clock that was set back before then is still behind.
+        That is the last time noted, and the time that has passed since.
         """
-        return self._seen + max(0.0, wall - self._seen_wall)
+        seen = self._seen
+        if seen is None:
+            return 0.0
+        return seen.now + _passed(seen, clock.wall(), clock.uptime())
 
-    def keep(self, now: float, wall: float) -> None:
+    def keep(self, clock: Clock) -> None:
         """Write the file every five seconds if anything changed, else once a minute.
 
-        ``now`` is the time that never runs slow, ``wall`` that of the system's clock.
-        While it cannot be written, on a full disk, events go on being delivered.
+        It is written at once when the system's clock was set. While it cannot be
+        written, on a full disk, events go on being delivered.
         """
-        self._seen, self._seen_wall = max(self._seen, now), wall
+        now, wall = clock.now(), clock.wall()
         every = _CHANGED_EVERY_S if self._changed else _EVERY_S
-        if now - self._written < every:
+        was_set = abs(now - wall - self._lead) >= _EVERY_S
+        if now - self._written < every and not was_set:
             return
-        self._written, self._changed = now, False
+        self._written, self._lead, self._changed = now, now - wall, False
         members = {
-            "seen": self._seen,
-            "wall": self._seen_wall,
+            "seen": _Seen(now, wall, clock.uptime()),
             "waits": self._ended,
             "open": self._open,
         }
@@ -104,12 +118,26 @@ class Journal:
         new.replace(self._path)
 
     def _load(self, members: Any) -> None:
-        seen, wall = float(members["seen"]), float(members["wall"])
-        self._seen, self._seen_wall = seen, wall
+        self._seen = msgspec.convert(members["seen"], _Seen)
         for connection, waits in members["waits"].items():
             self._ended[connection] = [(float(one), float(two)) for one, two in waits]
         for connection, start in members["open"].items():
             self._open[connection] = float(start)
+
+
+def _passed(seen: _Seen, wall: float, uptime: Uptime) -> float:
+    """Give the most seconds that may have passed since a time was noted.
+
+    As long as the system is up it counts them itself. Over a restart of it there is
+    only its clock, which must have been set if it is behind: then nobody knows, and the
+    events that TikTok may have taken have to be given up.
+    """
+    by_clock = wall - seen.wall
+    if uptime.boot and uptime.boot == seen.uptime.boot:
+        return max(by_clock, uptime.seconds - seen.uptime.seconds)
+    if by_clock < -CLOCK_ERROR_SECONDS:
+        return DOUBT_SECONDS
+    return max(0.0, by_clock)
 
 
 def _shorten(waits: list[Wait], now: float) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import math
-import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -51,7 +50,8 @@ class Worker:
     ) -> None:
         self._outbox = outbox
         self._journal = journal or Journal()
-        self._clock = clock or Clock(floor=self._journal.floor(time.time()))
+        self._clock = clock or Clock()
+        self._clock.reach(self._journal.floor(self._clock))
         self._pauses = pauses
         self._watch = PauseWatch(pauses, poll, self._clock.monotonic)
         self._pool = pool
@@ -136,7 +136,7 @@ class Worker:
         now = self._clock.now()
         for name, lane in self._lanes.by_name.items():
             self._journal.note(name, waits=waits(lane, self._clock), now=now)
-        self._journal.keep(now, self._clock.wall())
+        self._journal.keep(self._clock)
         if self._clock.monotonic() >= self._next_round_up:
             self._next_round_up = self._clock.monotonic() + _ROUND_UP_S
             await self._lanes.round_up()
@@ -236,4 +236,4 @@ class Worker:
         await self._lanes.bury()
         for lane in list(self._lanes.by_name.values()):
             await self._lanes.close(lane)
-        self._journal.keep(self._clock.now(), self._clock.wall())
+        self._journal.keep(self._clock)

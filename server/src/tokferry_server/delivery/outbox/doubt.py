@@ -6,7 +6,8 @@ DOUBT_SECONDS: Final = 47 * 3600.0
 """After a try that may have been taken: an hour within TikTok's 48.
 https://ads.tiktok.com/help/article/event-deduplication"""
 
-_CLOCK_ERROR_S: Final = 1800.0
+CLOCK_ERROR_SECONDS: Final = 1800.0
+"""By as much the clocks of one machine may differ from one time to another."""
 
 
 def in_doubt_too_long(first_ambiguous_at: float | None, now: float) -> bool:
@@ -17,4 +18,4 @@ def in_doubt_too_long(first_ambiguous_at: float | None, now: float) -> bool:
     """
     if first_ambiguous_at is None:
         return False
-    return not -_CLOCK_ERROR_S <= now - first_ambiguous_at < DOUBT_SECONDS
+    return not -CLOCK_ERROR_SECONDS <= now - first_ambiguous_at < DOUBT_SECONDS
