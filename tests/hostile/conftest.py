@@ -1,10 +1,10 @@
 """A server in a process of its own, with one caller who may call."""
 
 import asyncio
+import json
 import re
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from made_up import batch, purchase
+from hostile.polite import TOKEN, established, honest
 from tokferry import AsyncClient
 
 COUNTED = Path(__file__).with_name("counted.py")
-TOKEN = "a-made-up-token-of-a-caller"
+POLITE = Path(__file__).with_name("polite.py")
 AUTHORIZED = ("authorization", f"Bearer {TOKEN}")
 FORWARDING = "/tokferry.v1.ForwardingService/"
 _RESIDENT = re.compile(r"VmRSS:\s+(\d+) kB")
@@ -64,39 +64,33 @@ class Service:
 
     def client(self) -> AsyncClient:
         """Give a client with a token and a connection of its own."""
-        return AsyncClient(f"127.0.0.1:{self.port}", token=TOKEN, timeout=10)
+        return established(self.port)
 
     @asynccontextmanager
     async def polite_caller(self) -> AsyncIterator[None]:
         """Let an established caller call meanwhile; none of its calls may fail."""
-        over = asyncio.Event()
-        async with self.client() as client:
-            await honest(client)
-
-            async def call() -> None:
-                while not over.is_set():
-                    began = time.monotonic()
-                    await honest(client)
-                    self.waits.append(time.monotonic() - began)
-                    await asyncio.sleep(0.02)
-
-            calling = asyncio.create_task(call())
-            try:
-                yield
-            finally:
-                over.set()
-                await calling
+        caller = await asyncio.create_subprocess_exec(
+            *(sys.executable, str(POLITE), str(self.port)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=2**24,
+        )
+        assert caller.stdin is not None
+        assert caller.stdout is not None
+        assert await caller.stdout.readline() == b"established\n"
+        try:
+            yield
+        finally:
+            caller.stdin.close()
+            said = await caller.stdout.readline()
+            assert await caller.wait() == 0
+        self.waits += json.loads(said)
 
     async def alive(self) -> None:
         """See that it runs, and answers a new caller."""
         assert self.process.returncode is None
         async with self.client() as client:
             await honest(client)
-
-
-async def honest(client: AsyncClient) -> None:
-    answer = await client.transform(batch(purchase()), connection="shop")
-    assert len(answer.results) == 1
 
 
 @pytest.fixture

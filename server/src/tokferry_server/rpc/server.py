@@ -48,9 +48,10 @@ OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.server.max_pending_requests_hard_limit", 8192),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
-    ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
     ("grpc.keepalive_permit_without_calls", 0),
-    ("grpc.http2.max_ping_strikes", 2),
+    # Pings are answered, however many: gRPC reads on after it has decided to hang up,
+    # and each further ping then costs it the more, the more there were.
+    ("grpc.http2.max_ping_strikes", 0),
     ("grpc.max_connection_idle_ms", 5 * 60_000),
     ("grpc.max_connection_age_ms", 30 * 60_000),
     ("grpc.max_connection_age_grace_ms", 5 * 60_000),
