@@ -75,11 +75,11 @@ async def slow(chosen: argparse.Namespace, folder: Path) -> Findings:
         claim=1000,
         read_timeout=10.0,
         max_bytes=16 * _MIB,
-        full=20.0,
+        full=5.0,
         scale=1.0,
         fork=False,
     )
-    flooded = await flood(setup, streams=16, seconds=60)
+    flooded = await flood(setup, streams=100, seconds=60 * chosen.minutes)
     print(f"flood: RSS max {flooded.peak / _MIB:.0f} MiB, {dict(flooded.statuses)}")
     return flooded.findings
 
@@ -123,6 +123,7 @@ def main() -> int:
     )
     parser.add_argument("--kills", type=int, default=150)
     parser.add_argument("--times", type=int, default=25, help="deaths at a failpoint")
+    parser.add_argument("--minutes", type=float, default=10, help="of a flood")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--share", type=float, default=0.3, help="of failing requests")
     parser.add_argument("--claim", type=int, default=500, help="events a request")
