@@ -42,6 +42,7 @@ def ids(data: bytes) -> list[object]:
         (BOM + ONE + b"\n" + TWO, ["one", "two"]),
         (b"[" + ONE + b"," + TWO + b"]\n" + TWO + b"\n[]\n", ["one", "two", "two"]),
         (json.dumps([json.loads(ONE)], indent=2).encode(), ["one"]),
+        (ONE + TWO, ["batch"]),
     ],
     ids=lambda value: repr(value[:12]) if isinstance(value, bytes) else "",
 )

@@ -5,6 +5,8 @@ Inbound (Events API) and outgoing (webhook, queues) JSON differ in how identitie
 never costs its neighbours: all is decoded at once, and if that fails, one by one.
 """
 
+import contextlib
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,12 +52,7 @@ def read_json(data: bytes, *, wrap_events: bool = False) -> list[Batch | Malform
     With ``wrap_events``, an object with a top-level ``event_type`` counts as a batch
     of that one event. What cannot be read comes back as ``Malformed`` in its place.
     """
-    try:
-        wholes = _whole.decode(data)
-    except _UNREADABLE:
-        wholes = []
-    if isinstance(wholes, _Whole):
-        wholes = [wholes]
+    wholes = _wholes(data)
     batches: list[Batch | Malformed] = [
         Batch(data=whole, events=whole.events)
         for whole in wholes
@@ -67,6 +64,22 @@ def read_json(data: bytes, *, wrap_events: bool = False) -> list[Batch | Malform
         _read_batch(document, wrap_events=wrap_events)
         for document in split_documents(data)
     ]
+
+
+def _wholes(data: bytes) -> list[_Whole]:
+    """Give the batches if nothing is wrong with any of them; else none."""
+    data = data.strip()
+    # First one a line: of one value that goes over many, the first line is none.
+    for documents in (io.BytesIO(data), (data,)):
+        with contextlib.suppress(*_UNREADABLE):
+            lines = (line for line in documents if not line.isspace())
+            return [whole for line in lines for whole in _decoded(line)]
+    return []
+
+
+def _decoded(document: bytes) -> list[_Whole]:
+    found = _whole.decode(document)
+    return [found] if isinstance(found, _Whole) else found
 
 
 def split_documents(data: bytes) -> Iterator[bytes]:
