@@ -84,7 +84,7 @@ def test_spellings_that_no_enum_knows_are_kept() -> None:
     )
 
     assert batch.data.environment == "staging"
-    assert batch.data.user_identities == [{"identity_type": "other2", "identity": "x"}]
+    assert batch.data.user_identities == [("other2", "x")]
     assert [event.event_type for event in batch.events] == ["brand_new"]  # type: ignore[union-attr]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from tokferry_server.mapping.connection import Connection
 from tokferry_server.mapping.outcome import Drop, DropReason
 from tokferry_server.mapping.rules.texts import as_text
-from tokferry_server.mparticle.model import BatchData, Consent
+from tokferry_server.mparticle.model import BatchData
 
 OPT_OUT_PATH = "batch.consent_state.ccpa.data_sale_opt_out"
 _YES = ("true", "1", "yes")
@@ -76,7 +76,7 @@ def _consented(batch: BatchData, purpose: str) -> bool:
         return False
     wanted = purpose.strip().lower()
     answers = [
-        isinstance(consent, Consent) and as_truth(consent.consented) is True
+        consent is not None and as_truth(consent.consented) is True
         for name, consent in gdpr.items()
         if name == wanted or name.strip().lower() == wanted
     ]

@@ -101,7 +101,7 @@ class BatchState:
         self.explain = explain
         self.connection = connection
         self.batch = batch
-        self.identities = list(identities(batch))
+        self.identities = identities(batch)
         self.content_hashes: dict[bytes, int] = {}
         self.limited_data_use = connection.limited_data_use or None
         self._region: str | EllipsisType | None = ...

@@ -3,7 +3,6 @@
 https://docs.mparticle.com/schema/mparticle.inbound.eventsapi.schema.json
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 from tokferry_server.mparticle.model import BatchData
@@ -36,24 +35,26 @@ SPELLINGS: dict[str, str] = {
 """Lower-case spelling → canonical name."""
 
 
-def identities(batch: BatchData) -> Iterator[tuple[str, Any]]:
-    """Yield (canonical type, value) of a batch's identities, in input order.
+def identities(batch: BatchData) -> list[tuple[str, Any]]:
+    """Give (canonical type, value) of a batch's identities, in input order.
 
-    Takes both dialects: an object keyed by type, or an array of
-    ``{identity_type, identity}``. Unknown types are passed over.
+    Takes an object keyed by type, an array of ``{identity_type, identity}`` or of
+    pairs of both. Unknown types are passed over.
     """
     given = batch.user_identities
-    pairs: Iterator[tuple[Any, Any]]
-    if isinstance(given, dict):
-        pairs = iter(given.items())
-    else:
-        pairs = (
-            (entry.get("identity_type"), entry.get("identity"))
-            for entry in given or ()
-            if isinstance(entry, dict)
-        )
+    pairs = given.items() if isinstance(given, dict) else map(_pair, given or ())
+    found = []
     for spelling, value in pairs:
         if isinstance(spelling, str):
             name = SPELLINGS.get(spelling) or SPELLINGS.get(spelling.strip().lower())
             if name is not None:
-                yield name, value
+                found.append((name, value))
+    return found
+
+
+def _pair(entry: Any) -> tuple[Any, Any]:
+    if type(entry) is tuple:
+        return entry
+    if isinstance(entry, dict):
+        return entry.get("identity_type"), entry.get("identity")
+    return None, None

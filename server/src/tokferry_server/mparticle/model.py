@@ -8,7 +8,7 @@ no cycles, so the garbage collector need not look at structs.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -201,19 +201,19 @@ class EventData(msgspec.Struct, gc=False):
     product_impressions: list[ProductImpression | None] | None = None
 
 
-class PartOfEvent(EventData, gc=False):
+class PartOfEvent(msgspec.Struct, gc=False):
     """Event data of which only what a mapping reads was read; ``whole`` reads all.
 
-    Typed messages are read so; the fields that were not read are ``None``. ``read``
-    makes the whole of the ``message``.
+    Typed messages are read so, into structs that have just these fields besides; the
+    others are ``None``. ``read`` makes the whole of the ``message``.
     """
 
-    message: Any = None
-    read: Callable[[Any], EventData] = EventData
+    message: Any
+    read: ClassVar[Callable[[Any], EventData]]
 
     def whole(self) -> EventData:
         """Read all fields."""
-        return self.read(self.message)
+        return type(self).read(self.message)
 
 
 class Event(msgspec.Struct, gc=False):

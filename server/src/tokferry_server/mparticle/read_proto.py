@@ -19,10 +19,9 @@ from tokferry_server.mparticle.model import (
     Event,
     EventData,
     Malformed,
-    PartOfEvent,
 )
 from tokferry_server.mparticle.proto_readers import Readers
-from tokferry_server.mparticle.proto_values import Reader, each, enum_reader, spellings
+from tokferry_server.mparticle.proto_values import Reader, enum_reader, spellings
 
 _DATA = EventMessage.DESCRIPTOR.oneofs_by_name["data"]
 _COMMON: dict[str, Descriptor | None] = {"common": EventInfo.DESCRIPTOR}
@@ -37,7 +36,7 @@ def read_proto(
     The data of events of other types stays ``None``.
     """
     reading = _reading(None if wanted is None else frozenset(wanted))
-    return each(reading.batch, messages) or []
+    return [reading.batch(message) for message in messages]
 
 
 class Reading:
@@ -46,16 +45,12 @@ class Reading:
     def __init__(self, wanted: Collection[str] | None) -> None:
         readers = Readers(wanted)
         batch = readers.add(BatchData, BatchMessage.DESCRIPTOR)
-        struct, more = EventData, {}
-        if wanted is not None:
-            struct = PartOfEvent
-            more = {"message": "message", "read": "read_whole"}
-            readers.names["read_whole"] = _read_whole
-        readers.add_data("read_nothing_else", struct, _COMMON, **more)
+        whole = None if wanted is None else _read_whole
+        readers.add_data("read_nothing_else", EventData, _COMMON, whole)
         kinds = [field for field in _DATA.fields if _is_read(field.name, wanted)]
         for kind in kinds:
             parts = {**_COMMON, kind.name: kind.message_type}
-            readers.add_data(f"read_{kind.name}", struct, parts, **more)
+            readers.add_data(f"read_{kind.name}", EventData, parts, whole)
         functions = readers.load()
         self._batch: Reader = functions[batch]
         self._common: Reader = functions["read_nothing_else"]
@@ -65,8 +60,8 @@ class Reading:
 
     def batch(self, message: BatchMessage) -> Batch:
         """Read one batch with its events."""
-        events = each(self.event, message.events) or []
-        return Batch(data=self._batch(message), events=events)
+        events = [self.event(event) for event in message.events[:]]
+        return Batch(self._batch(message), events)
 
     def event(self, message: EventMessage) -> Event | Malformed:
         """Read one event."""
