@@ -11,7 +11,7 @@ from tokferry_server.mparticle.model import Batch, Malformed
 from tokferry_server.mparticle.read_json import read_json
 from tokferry_server.mparticle.read_proto import read_proto
 from tokferry_server.rpc.forwarding import parcels_of, prepare
-from tokferry_server.rpc.write_proto import write_transform_result
+from tokferry_server.rpc.write_proto import add_origins, write_transform_result
 from tokferry_server.tiktok.formats import wire_format
 
 Way = Callable[[bytes], bytes]
@@ -52,8 +52,11 @@ def to_typed(connection: Connection, read: Read, *, explain: bool = False) -> Wa
     wire = wire_format(connection.wire_format)
 
     def way(data: bytes) -> bytes:
-        outcomes = transformer.transform(read(data, transformer))
+        outcomes = list(transformer.transform(read(data, transformer)))
         results: list[Any] = [write_transform_result(one, wire) for one in outcomes]
-        return TransformResponse(results=results).SerializeToString()
+        response = TransformResponse(results=results)
+        if explain:
+            add_origins(response, outcomes)
+        return response.SerializeToString()
 
     return way

@@ -16,13 +16,17 @@ from google.protobuf.message import DecodeError
 from strategies import messages
 from strategies.chance import pick, seldom
 from strategies.dialects import INBOUND, OUTGOING, write
-from tokferry.v1 import BatchList, TransformResult
+from tokferry.v1 import BatchList, TransformResponse
 from tokferry_server.mapping.connection import Connection
 from tokferry_server.mapping.transform import Transformer
 from tokferry_server.mparticle.model import Batch, Malformed
 from tokferry_server.mparticle.read_json import read_json
 from tokferry_server.mparticle.read_proto import read_proto
-from tokferry_server.rpc.write_proto import write_coverage, write_transform_result
+from tokferry_server.rpc.write_proto import (
+    add_origins,
+    write_coverage,
+    write_transform_result,
+)
 from tokferry_server.settings import SettingsError, settings_from_mapping
 from tokferry_server.tiktok.answer import read_answer
 from tokferry_server.tiktok.formats import wire_format
@@ -140,8 +144,10 @@ def _transform(choice: int, batches: Iterable[Batch | Malformed]) -> None:
     transformer = _TRANSFORMERS[choice % len(_TRANSFORMERS)]
     wire = wire_format(transformer.connection.wire_format)
     outcomes = list(transformer.transform(batches))
-    for outcome in outcomes:
-        TransformResult(**write_transform_result(outcome, wire)).SerializeToString()
+    results: list[Any] = [write_transform_result(one, wire) for one in outcomes]
+    response = TransformResponse(results=results)
+    add_origins(response, outcomes)
+    response.SerializeToString()
     write_coverage(outcomes)
 
 

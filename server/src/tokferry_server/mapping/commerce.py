@@ -3,11 +3,12 @@
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 
 from msgspec.structs import replace
 
 from tokferry_server.mapping.native import Listed
-from tokferry_server.mapping.outcome import WarningCode
+from tokferry_server.mapping.outcome import WarningCode, origin
 from tokferry_server.mapping.rules.amounts import as_number
 from tokferry_server.mapping.scope import Scope
 from tokferry_server.tiktok.model import Content, Properties
@@ -66,19 +67,26 @@ def _finish_origins(contents: Sequence[Content], scope: Scope) -> None:
     kept = [i for i, content in enumerate(contents) if content != _NO_CONTENT]
     if len(kept) < len(contents):
         places = {str(index): place for place, index in enumerate(kept)}
-        for position, origin in enumerate(origins):
-            entry = _ENTRY.match(origin.tiktok)
+        for position, one in enumerate(origins):
+            entry = _ENTRY.match(one.tiktok)
             if entry is not None:
                 tiktok = f"properties.contents[{places[entry[1]]}]"
-                tiktok += origin.tiktok[entry.end() :]
-                origins[position] = replace(origin, tiktok=tiktok)
-    last = {origin.tiktok: origin for origin in origins}
+                tiktok += one.tiktok[entry.end() :]
+                origins[position] = replace(one, tiktok=tiktok)
+    last = {one.tiktok: one for one in origins}
     scope.origins = list(last.values())  # what overrides a value is its origin
+    ids = _ids(len(kept))
     scope.origins += [
-        replace(origin, tiktok="properties.content_ids", rule="content_ids")
-        for tiktok, origin in last.items()
-        if tiktok.endswith("].content_id") and tiktok.startswith("properties.contents[")
+        origin("properties.content_ids", one.mparticle, "content_ids", one.mapping)
+        for tiktok, one in last.items()
+        if tiktok in ids
     ]
+
+
+@lru_cache(maxsize=16)
+def _ids(count: int) -> frozenset[str]:
+    """Give the names that the ids of so many entries have."""
+    return frozenset(f"properties.contents[{i}].content_id" for i in range(count))
 
 
 def _sum(contents: Sequence[Content]) -> int | float | None:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from tokferry_server.mapping.connection import Connection
 from tokferry_server.mapping.table import load_fields
@@ -26,21 +27,19 @@ MATCH_KEYS: Mapping[str, tuple[str, ...]] = {
 """Match key → the TikTok fields of which any one makes the key."""
 
 _NOBODY = User()
-_USER_MEMBERS = {
-    key: tuple(path.partition(".")[2] for path in paths)
+_KEYS = {
+    path.removeprefix("user."): key
     for key, paths in MATCH_KEYS.items()
-    if paths[0].startswith("user.")
+    for path in paths
+    if path.startswith("user.")
 }
+_values = attrgetter(*_KEYS)
 
 
 def match_keys(event: Event) -> list[str]:
     """Give the keys that the event carries, in the order of ``MATCH_KEYS``."""
-    user = event.user or _NOBODY
-    found = {
-        key
-        for key, members in _USER_MEMBERS.items()
-        if any(getattr(user, member) is not None for member in members)
-    }
+    values = zip(_KEYS.values(), _values(event.user or _NOBODY), strict=True)
+    found = {key for key, value in values if value is not None}
     if event.lead is not None and event.lead.lead_id is not None:
         found.add("lead_id")
     return [key for key in MATCH_KEYS if key in found]

@@ -5,6 +5,7 @@ None can be part of a cycle, so the garbage collector need not look at them.
 """
 
 import enum
+from functools import lru_cache
 
 import msgspec
 
@@ -144,7 +145,7 @@ class Drop(msgspec.Struct, frozen=True, gc=False):
         return f"{self.problem}. {self.reason.remedy}"
 
 
-class Origin(msgspec.Struct, frozen=True, gc=False):
+class Origin(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """Where the value of one TikTok field came from: its mParticle path, its rule.
 
     ``mapping`` is the name of the custom mapping that set it, if one did.
@@ -154,6 +155,11 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
     mparticle: str
     rule: str
     mapping: str | None = None
+
+
+# Most events of a connection have the same ones. Of the input they hold nothing.
+origin = lru_cache(maxsize=4096)(Origin)
+"""Gives the one ``Origin`` of these members."""
 
 
 class MappedEvent(msgspec.Struct, frozen=True, gc=False):

@@ -10,6 +10,7 @@ from tokferry_server.mapping.outcome import (
     MappingWarning,
     Origin,
     WarningCode,
+    origin,
 )
 from tokferry_server.mapping.phone import known_region
 from tokferry_server.mparticle.identities import identities
@@ -79,7 +80,7 @@ class Scope:
     def note_origin(self, tiktok: str, rule: str) -> None:
         """Note, when asked to explain, where the value in hand came from."""
         if self.origins is not None:
-            self.origins.append(Origin(tiktok, self.path, rule, self.mapping))
+            self.origins.append(origin(tiktok, self.path, rule, self.mapping))
 
 
 class BatchState:

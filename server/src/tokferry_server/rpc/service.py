@@ -34,7 +34,11 @@ from tokferry_server.rpc.errors import Violation, invalid
 from tokferry_server.rpc.inline_settings import read_settings
 from tokferry_server.rpc.read_request import read_batches
 from tokferry_server.rpc.slices import collect
-from tokferry_server.rpc.write_proto import write_coverage, write_transform_result
+from tokferry_server.rpc.write_proto import (
+    add_origins,
+    write_coverage,
+    write_transform_result,
+)
 from tokferry_server.telemetry.telemetry import Telemetry
 from tokferry_server.tiktok.formats import wire_format
 
@@ -75,6 +79,7 @@ class ForwardingService(ForwardingServiceServicer):
         )
         response = TransformResponse(results=results)
         if request.explain:
+            add_origins(response, outcomes)
             response.coverage.CopyFrom(write_coverage(outcomes))
         return response
 

@@ -5,21 +5,31 @@ messages that are made first are copied into it.
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from tokferry.v1 import (
     DropReason,
+    FieldOrigin,
     IdentifierCoverage,
     KeyCoverage,
     MatchKey,
+    TransformedEvent,
     TransformOutcome,
+    TransformResponse,
     WarningCode,
 )
 from tokferry_server.mapping import outcome as mapping
 from tokferry_server.mapping.coverage import MATCH_KEYS, Coverage, match_keys
-from tokferry_server.mapping.outcome import Drop, MappedEvent, MappingWarning, Outcome
+from tokferry_server.mapping.outcome import (
+    Drop,
+    MappedEvent,
+    MappingWarning,
+    Origin,
+    Outcome,
+)
 from tokferry_server.tiktok.events_1 import to_legacy
 from tokferry_server.tiktok.model import Event
 from tokferry_server.tiktok.wire import WireFormat
@@ -54,6 +64,29 @@ def write_transform_result(outcome: Outcome, wire: WireFormat) -> Members:
         members["outcome"] = _DROPPED
         members["drop"] = write_drop(outcome.drop)
     return members
+
+
+def add_origins(response: TransformResponse, outcomes: Iterable[Outcome]) -> None:
+    """Add to the written outcomes where each value comes from.
+
+    Origins are the same in most events. As bytes, which another message parses into
+    its own, each is written once.
+    """
+    for result, outcome in zip(response.results, outcomes, strict=True):
+        for event, mapped in zip(result.events, outcome.events, strict=True):
+            event.MergeFromString(b"".join(map(_origin, mapped.origins)))
+
+
+@lru_cache(maxsize=4096)
+def _origin(origin: Origin) -> bytes:
+    """Give a transformed event of which only this origin is known."""
+    written = FieldOrigin(
+        tiktok_field=origin.tiktok,
+        mparticle_path=origin.mparticle,
+        rule=origin.rule,
+        mapping=origin.mapping,
+    )
+    return TransformedEvent(origins=[written]).SerializeToString()
 
 
 def write_drop(drop: Drop) -> Members:
@@ -103,15 +136,6 @@ def _transformed(mapped: MappedEvent, wire: WireFormat) -> Members:
         members["event"] = _event_members(mapped.event)
     if mapped.origins:  # it is to be explained
         members["coverage"] = write_match_keys(mapped.event)
-        members["origins"] = [
-            {
-                "tiktok_field": origin.tiktok,
-                "mparticle_path": origin.mparticle,
-                "rule": origin.rule,
-                "mapping": origin.mapping,
-            }
-            for origin in mapped.origins
-        ]
     return members
 
 

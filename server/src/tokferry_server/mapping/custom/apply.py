@@ -11,8 +11,8 @@ from tokferry_server.mapping.native import Listed
 from tokferry_server.mapping.outcome import (
     DropReason,
     MappedEvent,
-    Origin,
     WarningCode,
+    origin,
 )
 from tokferry_server.mapping.rules.event_id import numbered
 from tokferry_server.mapping.scope import Scope
@@ -44,7 +44,7 @@ def make_events(
             missing = missing or (None if parts else _NO_PRODUCTS)
         for part in parts:
             if base is not None:
-                named = Origin("event", "event", "event", compiled.mapping.name)
+                named = origin("event", "event", "event", compiled.mapping.name)
                 scope.origins = [*base, named]
             properties = _properties(compiled, part, scope)
             if isinstance(properties, str):
