@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ctypes
 import gc
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -12,6 +13,8 @@ from tokferry_server.telemetry.vitals import resident_bytes
 EVERY_SECONDS: Final = 2.0
 GROWTH_BYTES: Final = 16 * 1024 * 1024
 GAIN_BYTES: Final = 1024 * 1024
+_LONGEST_WAIT: Final = 32
+_NO_MORE: Final = math.inf
 _ARENA_MAX: Final = -8
 
 
@@ -25,19 +28,26 @@ async def keep_trimmed(
 
     Calls that were broken off leave cycles of a few objects, too few for a collection,
     that hold megabytes of gRPC's; and glibc keeps what was freed between pieces in use.
-    Floods of headers made the process 20 MiB larger each time.
+    Floods of headers made the process 20 MiB larger each time. What is in use when it
+    is trimmed may be free soon after, so it is tried again after 1, 2, 4, … 32 times
+    ``every`` seconds.
     """
     trim = trim or trimmer()
     if trim is None:
         return
-    smallest, gained = resident(), False
+    smallest, looks, waits = resident(), 0, _NO_MORE
     while True:
         await asyncio.sleep(every)
-        found = resident()
-        if gained or found - smallest > GROWTH_BYTES:
+        found, looks = resident(), looks + 1
+        grown = found - smallest > GROWTH_BYTES
+        if grown or looks >= waits:
             await asyncio.to_thread(trim)
             smallest = resident()
-            gained = found - smallest > GAIN_BYTES
+            if grown or found - smallest > GAIN_BYTES:
+                waits = 1
+            else:
+                waits = 2 * waits if waits < _LONGEST_WAIT else _NO_MORE
+            looks = 0
         smallest = min(smallest, found)
 
 
