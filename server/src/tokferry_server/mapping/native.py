@@ -162,9 +162,9 @@ def _rokt(event: EventData) -> str | None:
 def listed_products(event: EventData) -> list[Listed]:
     """Give the products of the event's product action, with their places."""
     action = event.product_action
-    products = (action and action.products) or ()
-    listed = zip(_places(len(products)), products)  # noqa: B905  # strict is slow
-    return [(place, product) for place, product in listed if product is not None]
+    products: Any = (action and action.products) or ()
+    listed = list(zip(_places(len(products)), products))  # noqa: B905  # strict is slow
+    return listed if all(products) else [one for one in listed if one[1] is not None]
 
 
 @lru_cache(maxsize=16)

@@ -53,14 +53,14 @@ class Reads:
         self.names["NOTHING"] = _NOTHING
         if outer == "user_attributes":
             self.names["any_case"] = any_case
-            return f"any_case({place}, {inner!r})"
+            return f"{place}.get({inner!r}) or any_case({place}, {inner!r})"
         return f"{place}.get({inner!r})"
 
     def value(self, path: Path, name: str) -> str:
         """Give the code for what ``name``, read from the path, is worth."""
         if len(path.steps) == _DEPTH and path.steps[0] in LIST_MAPS:
             self.names["first_of"] = first_of
-            return f"first_of({name})"
+            return f"{name} if type({name}) is str else first_of({name})"
         return name
 
     def _call(self, path: Path) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from tokferry_server.mapping.code.reads import Reads
 from tokferry_server.mapping.paths import Path
 from tokferry_server.mapping.rules import RULES, Rule
-from tokferry_server.mapping.rules.absent import ABSENT
+from tokferry_server.mapping.rules.absent import ABSENT, MAY_BE_ABSENT
 from tokferry_server.mapping.rules.plain import EASY, PLAIN
 from tokferry_server.mapping.rules.texts import is_blank_text
 from tokferry_server.mapping.scope import Scope
@@ -84,8 +84,11 @@ def _judged(step: Step, path: Path, reads: Reads, *, by: str) -> list[str]:
     """Give the lines that put what the rule makes of a value in its place."""
     member, rule = step.member, step.row.rule
     reads.names[f"rule_{rule}"] = RULES[rule]
-    call = f"{member} = {by}(rule_{rule}, {reads.value(path, member)}, scope)"
-    lines = [f"scope.path = {_mparticle(path)}", call]
+    value = reads.value(path, member)
+    call = f"{by}(rule_{rule}, {value}, scope)"
+    if by == "judge" and rule not in MAY_BE_ABSENT:
+        call = f"rule_{rule}({value}, scope)"
+    lines = [f"scope.path = {_mparticle(path)}", f"{member} = {call}"]
     if rule not in EASY or path.root == "batch":
         return lines
     condition, *done = (text.format(member) for text in EASY[rule])

@@ -10,3 +10,6 @@ class _Absent(enum.Enum):
 
 ABSENT: Final = _Absent.ABSENT
 """Go on with the row's next alternative."""
+
+MAY_BE_ABSENT: Final = frozenset({"event_id", "unix_seconds"})
+"""The rules that give it; all others give ``None`` for text that is empty."""
