@@ -4,7 +4,7 @@ https://business-api.tiktok.com/portal/docs?id=1771101303285761
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -18,8 +18,9 @@ from tokferry_server.tiktok.model import OneOrMany
 _DIGEST_LENGTH = 64
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 
-Chosen = Iterable[tuple[str, Any]]
+Chosen = Sequence[tuple[str, Any]]
 """(identity type, value) in the order of the setting's list, then of the input."""
+Normalise = Callable[[str, Scope], str | None]
 
 
 def digest(text: str) -> str:
@@ -47,21 +48,16 @@ def external_ids(chosen: Chosen, scope: Scope) -> OneOrMany | None:
     return _hashed(chosen, scope, _external_id)
 
 
-def _hashed(
-    chosen: Chosen, scope: Scope, normalise: Callable[[str, Scope], str | None]
-) -> OneOrMany | None:
+def _hashed(chosen: Chosen, scope: Scope, normalise: Normalise) -> OneOrMany | None:
     """Give the digests without duplicates; the scope's path names where they are of."""
     digests: dict[str, str] = {}
     for identity_type, value in chosen:
-        given = as_text(value)
         scope.path = path = f"batch.user_identities.{identity_type}"
-        if given is None:
-            if normalise is _external_id and value is not None and is_blank(value):
-                scope.warn(WarningCode.EXTERNAL_ID_EMPTY)
-        elif is_digest(given):
-            digests.setdefault(given.lower(), path)
-        elif (normal := normalise(given, scope)) is not None:
-            digests.setdefault(digest(normal), path)
+        made = _hashed_one(value, scope, normalise)
+        if len(chosen) == 1:
+            return made
+        if made is not None:
+            digests.setdefault(made, path)
     if not digests:
         return None
     if len(digests) == 1:
@@ -69,6 +65,18 @@ def _hashed(
         return only
     scope.path = " + ".join(dict.fromkeys(digests.values()))
     return tuple(digests)
+
+
+def _hashed_one(value: Any, scope: Scope, normalise: Normalise) -> str | None:
+    given = as_text(value)
+    if given is None:
+        if normalise is _external_id and value is not None and is_blank(value):
+            scope.warn(WarningCode.EXTERNAL_ID_EMPTY)
+        return None
+    if is_digest(given):
+        return given.lower()
+    normal = normalise(given, scope)
+    return None if normal is None else digest(normal)
 
 
 def _email(given: str, scope: Scope) -> str | None:
