@@ -5,9 +5,8 @@ Inbound (Events API) and outgoing (webhook, queues) JSON differ in how identitie
 never costs its neighbours: all is decoded at once, and if that fails, one by one.
 """
 
-import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -54,9 +53,7 @@ def read_json(data: bytes, *, wrap_events: bool = False) -> list[Batch | Malform
     """
     wholes = _wholes(data)
     batches: list[Batch | Malformed] = [
-        Batch(data=whole, events=whole.events)
-        for whole in wholes
-        if whole.events is not None
+        Batch(whole, whole.events) for whole in wholes if whole.events is not None
     ]
     if batches and len(batches) == len(wholes):
         return batches
@@ -70,16 +67,20 @@ def _wholes(data: bytes) -> list[_Whole]:
     """Give the batches if nothing is wrong with any of them; else none."""
     data = data.strip()
     # First one a line: of one value that goes over many, the first line is none.
-    for documents in (io.BytesIO(data), (data,)):
-        with contextlib.suppress(*_UNREADABLE):
-            lines = (line for line in documents if not line.isspace())
-            return [whole for line in lines for whole in _decoded(line)]
-    return []
+    found = _decoded(io.BytesIO(data))
+    return (found if found is not None else _decoded((data,))) or []
 
 
-def _decoded(document: bytes) -> list[_Whole]:
-    found = _whole.decode(document)
-    return [found] if isinstance(found, _Whole) else found
+def _decoded(documents: Iterable[bytes]) -> list[_Whole] | None:
+    found: list[_Whole] = []
+    try:
+        for document in documents:
+            if not document.isspace():
+                whole = _whole.decode(document)
+                found += whole if isinstance(whole, list) else (whole,)
+    except _UNREADABLE:
+        return None
+    return found
 
 
 def split_documents(data: bytes) -> Iterator[bytes]:
