@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -33,6 +33,11 @@ class Seen:
     service: Assembled
     spans: InMemorySpanExporter
     reader: InMemoryMetricReader
+
+    @property
+    def finished(self) -> tuple[ReadableSpan, ...]:
+        """Give the spans that have ended: that of a call, soon after its answer."""
+        return self.spans.get_finished_spans()
 
     def points(self, name: str) -> list[tuple[dict[str, Any], Any]]:
         """Give attributes and value of every point of an instrument."""

@@ -190,7 +190,7 @@ async def all_sinks(
     assert metrics is not None
     return {
         "log": log.getvalue(),
-        "spans": "".join(span.to_json() for span in seen.spans.get_finished_spans()),
+        "spans": "".join(span.to_json() for span in seen.finished),
         "metrics": metrics.to_json(),
         "statuses": "".join(statuses.told),
         "admin views": admin,

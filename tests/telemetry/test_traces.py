@@ -111,8 +111,8 @@ async def test_a_request_is_linked_to_every_call_whose_events_it_holds(
             mode="durable",
         )
     seen.service.durable.pauses.resume("shop")
-    await until(lambda: seen.sandbox.counts.taken == 6)
-    spans = seen.spans.get_finished_spans()
+    await until(lambda: "POST" in {span.name for span in seen.finished})
+    spans = seen.finished
     calls = [span.context for span in spans if span.name == FORWARD]
     [post] = [span for span in spans if span.name == "POST"]
     assert [link.context.span_id for link in post.links] == [
@@ -130,14 +130,15 @@ async def test_a_call_that_is_not_sampled_makes_no_spans(watch: Watch) -> None:
         await seen.client.forward(batch(purchase(1)), connection="shop")
         await seen.client.forward(batch(purchase(2)), connection="shop", mode="durable")
     await until(lambda: seen.sandbox.counts.taken == 2)
-    assert seen.spans.get_finished_spans() == ()
+    assert seen.finished == ()
 
 
 async def test_a_call_that_fails_names_its_status(watch: Watch) -> None:
     seen = await watch()
     with pytest.raises(Exception, match="no such connection"):
         await seen.client.forward(batch(purchase(1)), connection="nowhere")
-    [span] = seen.spans.get_finished_spans()
+    await until(lambda: seen.finished)  # a span ends when its call has been answered
+    [span] = seen.finished
     assert span.attributes is not None
     assert span.attributes["rpc.response.status_code"] == "FAILED_PRECONDITION"
     assert "error.type" not in span.attributes
