@@ -89,15 +89,16 @@ class Poster:
     time: FakeTime
     requests: list[list[str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     resends: list[int] = field(default_factory=list)
     patience: list[float | None] = field(default_factory=list)
     takes: float = 0.0
 
-    async def post(
+    async def post(  # noqa: PLR0913  the shape of a poster
         self,
         path: str,
-        _token: str,
+        token: str,
         body: bytes,
         *,
         key: str,
@@ -110,6 +111,7 @@ class Poster:
         ids = [event["event_id"] for event in events]
         self.requests.append(ids)
         self.paths.append(path)
+        self.tokens.append(token)
         self.bodies.append(body)
         self.resends.append(resend)
         self.patience.append(patience)
@@ -124,13 +126,16 @@ class Bench:
     time: FakeTime
     poster: Poster
     forwarder: Forwarder
+    token: Callable[[], str] = lambda: TOKEN
 
     async def send(
         self, sent: int | Sequence[Parcel], deadline: float | None = None
     ) -> list[DeliveryResult]:
         if isinstance(sent, int):
             sent = parcels(sent)
-        return await self.forwarder.forward(sent, TOKEN, key="shop", deadline=deadline)
+        return await self.forwarder.forward(
+            sent, self.token, key="shop", deadline=deadline
+        )
 
 
 Bring = Callable[[Answering], Bench]
@@ -162,7 +167,7 @@ class Line:
 
     async def send(self, count: int) -> list[DeliveryResult]:
         return await self.forwarder.forward(
-            parcels(count), TOKEN, key="shop", deadline=None
+            parcels(count), lambda: TOKEN, key="shop", deadline=None
         )
 
     def fail(self, fault: dict[str, Any], bad: Collection[int]) -> None:

@@ -142,5 +142,5 @@ async def test_a_token_that_no_header_carries_is_refused_without_showing_it(
 ) -> None:
     line = bench(_ok)
     with pytest.raises(ValueError, match="access_token") as caught:
-        await line.forwarder.forward([], token, key="shop", deadline=None)
+        await line.forwarder.forward([], lambda: token, key="shop", deadline=None)
     assert not token or token not in str(caught.value)

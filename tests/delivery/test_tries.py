@@ -57,6 +57,33 @@ async def test_tries_and_waits(
     assert line.poster.resends == list(range(len(answers)))
 
 
+async def test_every_try_sends_the_token_of_its_time(bench: Any) -> None:
+    line = bench(_in_turn(LOST, LOST, OK))
+    tokens = ["first", "second", "third", "fourth"]
+    line.token = lambda: tokens[len(line.poster.requests)]
+    await line.send(1)
+    assert line.poster.tokens == ["first", "second", "third"]
+
+
+@pytest.mark.parametrize("broken", ["", KeyError("a token's file")])
+async def test_a_token_lost_between_tries_is_sent_all_the_same(
+    bench: Any, broken: str | Exception
+) -> None:
+    line = bench(_in_turn(LOST, LOST, OK))
+    tokens = iter(["first", "first", "second", broken])
+
+    def token() -> str:
+        one = next(tokens)
+        if isinstance(one, Exception):
+            raise one
+        return one
+
+    line.token = token
+    [result] = await line.send(1)
+    assert result.outcome == "DELIVERED"
+    assert line.poster.tokens == ["first", "second", "second"]
+
+
 async def test_every_try_sends_the_same_bytes(bench: Any) -> None:
     line = bench(_in_turn(LOST, LOST, OK))
     await line.send(5)

@@ -53,6 +53,29 @@ async def test_an_answer_to_the_former_token_pauses_nothing() -> None:
 
 
 @virtually
+async def test_the_requests_of_an_isolation_take_up_a_new_token() -> None:
+    bench = Bench(takes=2.0)
+    known = {"a-made-up-token"}
+
+    def answering(ids: list[str]) -> Answer:
+        if bench.posts[-1].token not in known:
+            return DENIED
+        return INVALID if "0" in ids else OK
+
+    bench.answering = answering
+    await bench.put(8)
+    await bench.until(1)
+    known.add("new")
+    bench.tokens["shop"] = "new"
+    await bench.until(2.5)
+    known.remove("a-made-up-token")
+    await bench.until(30)
+    assert [post.token for post in bench.posts][:2] == ["a-made-up-token", "new"]
+    assert len(bench.outbox.delivered) == 7
+    assert bench.dead() == {"0": "INVALID_EVENT"}
+
+
+@virtually
 async def test_a_probe_that_proves_nothing_leaves_the_pause() -> None:
     bench = Bench(lambda _ids: DENIED)
     await bench.put(1)

@@ -8,7 +8,12 @@ from operator import attrgetter
 
 from tokferry_server.delivery.caps import RequestCaps
 from tokferry_server.delivery.group import Group, Item, Parcel, group
-from tokferry_server.delivery.poster import Poster, check_token
+from tokferry_server.delivery.poster import (
+    Poster,
+    TokenSource,
+    check_token,
+    token_of_now,
+)
 from tokferry_server.delivery.result import DeliveryResult
 from tokferry_server.delivery.shipment import Shipment, Time
 from tokferry_server.tiktok.answer import Answer
@@ -32,22 +37,24 @@ class Forwarder:
     async def forward(
         self,
         parcels: Sequence[Parcel],
-        token: str,
+        token: TokenSource,
         *,
         key: str,
         deadline: float | None,
     ) -> list[DeliveryResult]:
         """Deliver events and give their results, in the order of ``parcels``.
 
-        ``key`` names the connection; ``deadline`` is on the forwarder's clock, in
+        ``key`` names the connection. ``token`` is asked for each request, for it may
+        be replaced meanwhile; if there is none then, the last one goes on being used.
+        ``deadline`` is on the forwarder's clock, in
         seconds: no result comes later, that of a request still under way is UNKNOWN.
 
         Raises:
-            ValueError: the token is not visible ASCII.
+            ValueError: the token is not visible ASCII; else what ``token`` raises.
         """
-        check_token(token)
+        known = _Token(token)
         groups = group(parcels, lambda route: self._caps.of(key, route))
-        shipments = [self._shipment(one, token, key, deadline) for one in groups]
+        shipments = [self._shipment(one, known, key, deadline) for one in groups]
         if len(shipments) == 1:
             await shipments[0].run()
         else:
@@ -58,7 +65,7 @@ class Forwarder:
         return [item.result for item in sorted(items, key=attrgetter("index"))]
 
     def _shipment(
-        self, one: Group, token: str, key: str, deadline: float | None
+        self, one: Group, token: "_Token", key: str, deadline: float | None
     ) -> Shipment:
         async def post(
             items: Sequence[Item], *, resend: int, patience: float | None
@@ -66,7 +73,7 @@ class Forwarder:
             bodies = [item.body for item in items]
             return await self._transport.post(
                 one.wire.path(len(bodies)),
-                token,
+                token.now(),
                 one.wire.encode_request(one.route, bodies),
                 key=key,
                 resend=resend,
@@ -81,3 +88,20 @@ class Forwarder:
             cap=lambda: self._caps.of(key, one.route),
             lower_cap=lambda most: self._caps.lower(key, one.route, most),
         )
+
+
+class _Token:
+    """The token of one call.
+
+    Raises:
+        ValueError: it is not visible ASCII; else what its source raises.
+    """
+
+    def __init__(self, source: TokenSource) -> None:
+        self._source = source
+        self._last = source()
+        check_token(self._last)
+
+    def now(self) -> str:
+        self._last = token_of_now(self._source) or self._last
+        return self._last

@@ -1,11 +1,14 @@
 """What delivery needs of a transport, whatever carries the requests."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from tokferry_server.tiktok.answer import Answer
 
+TokenSource = Callable[[], str]
+"""Gives the access token of now, or raises if there is none."""
 _VISIBLE: Final = re.compile(r"[!-~]{1,4096}")
 
 
@@ -50,3 +53,13 @@ def check_token(token: str) -> None:
             "access_token: is empty or holds spaces, line breaks or other characters"
             " that are not visible ASCII; check the file or variable it is read from"
         )
+
+
+def token_of_now(source: TokenSource) -> str | None:
+    """Give the token if there is one that a header can carry; None whatever fails."""
+    try:
+        token = source()
+        check_token(token)
+    except Exception:  # noqa: BLE001  whatever it is, there is no token now
+        return None
+    return token

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import grpc
@@ -197,7 +198,7 @@ class Dispatch:
             return [PAUSED] * len(parcels)
         return await self._connections.forwarder(errand.connection).forward(
             parcels,
-            self._connections.access_token(errand.connection),
+            partial(self._connections.access_token, errand.connection),
             key=errand.connection,
             deadline=deadline,
         )

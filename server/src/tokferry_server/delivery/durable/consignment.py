@@ -144,6 +144,7 @@ class Consignment:
         route, clock = self._rows[0].route, self._errand.clock
         wire = WIRE_FORMATS[route.wire_format]
         body = wire.encode_request(route, [item.body for item in items])
+        self._lane.renew(self._admission)
         _before_post()
         started = clock.monotonic()
         # For this task's context alone, and it sends nothing else meanwhile.

@@ -13,7 +13,7 @@ from tokferry_server.delivery.durable.connection import WorkerConnection
 from tokferry_server.delivery.durable.pauses import Pause
 from tokferry_server.delivery.durable.status import Counts, LastVerdict
 from tokferry_server.delivery.outbox.interface import Death, Row
-from tokferry_server.delivery.poster import check_token
+from tokferry_server.delivery.poster import token_of_now
 from tokferry_server.tiktok.answer import Answer
 from tokferry_server.tiktok.reasons import DeliveryReason, Outcome
 from tokferry_server.tiktok.verdict import Verdict
@@ -25,9 +25,12 @@ _SUSPECT_PROBE_EVENTS: Final = 8
 _TRUST_S: Final = 600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Admission:
-    """Leave to send one chunk; ``most`` limits the events of a probe."""
+    """Leave to send one chunk; ``most`` limits the events of a probe.
+
+    ``token`` is that of its last request.
+    """
 
     token: str
     probe: bool = False
@@ -116,6 +119,10 @@ class Lane:
             self.fault.token = admission.token
             self.fault.probe_at = self._clock.monotonic() + _PROBE_EVERY_S
 
+    def renew(self, admission: Admission) -> None:
+        """Let it go on with the token of now, if there is one."""
+        admission.token = self._token() or admission.token
+
     def end(self, admission: Admission) -> None:
         """Note that a chunk is done with."""
         self.in_flight -= 1
@@ -182,13 +189,8 @@ class Lane:
         self._trusted_until = self._clock.monotonic() + _TRUST_S
 
     def _token(self) -> str | None:
-        try:
-            token = self.settings.token()
-            check_token(token)
-        except Exception:  # noqa: BLE001  whatever it is, there is no token now
-            self.tokenless = True
-            return None
-        self.tokenless = False
+        token = token_of_now(self.settings.token)
+        self.tokenless = token is None
         return token
 
     def _remember(self, answer: Answer, verdict: Verdict) -> None:
