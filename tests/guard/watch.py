@@ -97,7 +97,7 @@ def watch_metrics(guard: Guard) -> None:
     from tokferry_server.telemetry.instruments import Instruments
     from tokferry_server.telemetry.tally import Tally
 
-    add, histogram = Tally.add, Instruments._histogram
+    add, histogram = Tally.add, Instruments.histogram
     known: set[tuple[object, ...]] = set()
 
     def look(values: tuple[object, ...]) -> None:
@@ -114,7 +114,7 @@ def watch_metrics(guard: Guard) -> None:
         return _Histogram(made, look)
 
     _put(Tally, "add", adding)
-    _put(Instruments, "_histogram", watched)
+    _put(Instruments, "histogram", watched)
 
 
 class _Histogram:
@@ -124,9 +124,11 @@ class _Histogram:
         self._made = made
         self._look = look
 
-    def record(self, amount: float, attributes: Mapping[str, object]) -> None:
+    def record(
+        self, amount: float, attributes: Mapping[str, object] | None = None
+    ) -> None:
         """Record an amount."""
-        self._look(tuple(attributes.values()))
+        self._look(tuple((attributes or {}).values()))
         self._made.record(amount, attributes)
 
 

@@ -1,5 +1,6 @@
 """What a soak must hold, and whether it did."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -47,12 +48,6 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
     return sum((x - mean_x) * (y - mean_y) for x, y in points) / square
 
 
-def percentile(values: Sequence[float], share: float) -> float:
-    """Give a value that this share of them does not exceed."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
-
-
 def watched(samples: Sequence[Sample]) -> list[Row]:
     """Judge what was seen from outside; a short run is shown and not judged."""
     warm = [one for one in samples if one.at >= WARM_S]
@@ -94,16 +89,24 @@ def _memory(
 
 
 def _lag(samples: Sequence[Sample]) -> Row:
-    """Judge the worst lag of each 15 s, of which p99 is stricter than of all lags.
+    """Judge how late the loop was at each look, four times a second.
 
     Another's load on the machine makes the loop late as well: this fails no run.
     """
-    lags = [one.lag for one in samples]
-    found = percentile(lags, 0.99)
-    text = f"p50 {median(lags) * 1e3:.0f} ms, p99 {found * 1e3:.0f} ms"
+    first, last = samples[0].lags, samples[-1].lags
+    counts = {bound: last[bound] - first.get(bound, 0) for bound in sorted(last)}
+    looks = counts[math.inf]
+
+    def within(share: float) -> float:
+        return next(bound for bound, one in counts.items() if one >= share * looks)
+
+    text = ", ".join(
+        f"{name} <= {within(share) * 1e3:g} ms"
+        for name, share in (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999))
+    )
     return Row(
-        "worst loop lag of 15 s", f"p99 <= {_LAG_S * 1e3:g} ms", text, found <= _LAG_S,
-        fails=False,
+        "lag of the loop", f"p99 <= {_LAG_S * 1e3:g} ms", f"{text} of {looks:,} looks",
+        within(0.99) <= _LAG_S, fails=False,
     )  # fmt: skip
 
 

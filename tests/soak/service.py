@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import sys
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,8 @@ READ_S: Final = 2.0
 """For how long the server waits for TikTok; late answers come after it."""
 _SLOW_S: Final = 2.5
 _SCRAPE_S: Final = 30.0
+_BUCKET: Final = re.compile(r'le="[^"]*"')
+_LAG: Final = re.compile(r'tokferry_event_loop_lag_seconds_bucketle="(.*)"')
 _SETTINGS: Final = """\
 [server]
 state_dir = "state"
@@ -63,15 +66,16 @@ class Faults:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What the server takes at a time, seen from outside; memory in bytes, lag in
-    seconds. ``at`` are seconds since the start of the run.
+    """What the server takes at a time, seen from outside; memory in bytes. ``at`` are
+    seconds since the start of the run; ``lags`` counts, for each of some seconds, the
+    looks since the start of the server that found its loop late by no more.
     """
 
     at: float
     memory: int
     files: int
     threads: int
-    lag: float
+    lags: Mapping[float, int]
     waiting: int
     driver: int
 
@@ -99,20 +103,25 @@ class Service:
             memory=self.process.resident(),
             files=len(os.listdir(f"/proc/{pid}/fd")),  # noqa: PTH208  numbers only
             threads=len(os.listdir(f"/proc/{pid}/task")),  # noqa: PTH208
-            lag=shown["tokferry_event_loop_lag_seconds"],
+            lags={
+                float(found[1]): int(number)
+                for name, number in shown.items()
+                if (found := _LAG.fullmatch(name))
+            },
             waiting=int(shown.get("tokferry_outbox_depth", 0)),
             driver=_resident(),
         )
 
     def _scrape(self) -> dict[str, float]:
-        """Give the sum of each metric over its labels."""
+        """Give the sum of each metric over its labels but that of a bucket."""
         sums: dict[str, float] = {}
         url = f"http://{self.metrics}/metrics"
         with urllib.request.urlopen(url, timeout=_SCRAPE_S) as response:
             for line in response.read().decode().splitlines():
                 if not line.startswith("#"):
                     name, _, value = line.rpartition(" ")
-                    name = name.partition("{")[0]
+                    bucket = _BUCKET.search(name)
+                    name = name.partition("{")[0] + (bucket[0] if bucket else "")
                     sums[name] = sums.get(name, 0.0) + float(value)
         return sums
 

@@ -70,8 +70,8 @@ class Instruments:
     ) -> None:
         self._alarm = alarm
         self._meter = metrics.get_meter("tokferry", meter_provider=provider)
-        self._calls = self._histogram(table.CALLS)
-        self._requests = self._histogram(table.REQUESTS)
+        self._calls = self.histogram(table.CALLS)
+        self._requests = self.histogram(table.REQUESTS)
         self._events = self.tally(table.EVENTS)
         self._resends = self.tally(table.RESENDS)
         self._in_flight = self.tally(table.IN_FLIGHT)
@@ -85,6 +85,15 @@ class Instruments:
             self._in_flight.add(name, number=0)
             for outcome in _OUTCOMES:
                 self._events.add(name, outcome, "", "", number=0)
+
+    def histogram(self, instrument: Instrument) -> Histogram:
+        """Give a histogram to record values in as this instrument."""
+        return self._meter.create_histogram(
+            instrument.name,
+            unit=instrument.unit,
+            description=instrument.meaning,
+            explicit_bucket_boundaries_advisory=instrument.bounds,
+        )
 
     def tally(self, instrument: Instrument) -> Tally:
         """Give a tally that is read as this instrument."""
@@ -150,14 +159,6 @@ class Instruments:
         self._requests.record(seconds, _request_attributes(key, _name(verdict)))
         if verdict.pause and verdict.reason is not None:
             self._alarm(key, verdict.reason)
-
-    def _histogram(self, instrument: Instrument) -> Histogram:
-        return self._meter.create_histogram(
-            instrument.name,
-            unit=instrument.unit,
-            description=instrument.meaning,
-            explicit_bucket_boundaries_advisory=instrument.bounds,
-        )
 
 
 @cache

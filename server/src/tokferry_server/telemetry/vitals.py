@@ -3,7 +3,6 @@
 import asyncio
 import os
 import time
-from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -14,8 +13,6 @@ from tokferry_server.telemetry import metrics as table
 from tokferry_server.telemetry.instruments import Instruments
 
 _TICK_S: Final = 0.25
-_TICKS: Final = 60
-"""Fifteen seconds' worth."""
 _STATM: Final = Path("/proc/self/statm")
 
 
@@ -23,8 +20,7 @@ class Vitals:
     """Measures while ``run`` goes on, which it does for ever."""
 
     def __init__(self, instruments: Instruments) -> None:
-        self._lags: deque[float] = deque([0.0], maxlen=_TICKS)
-        instruments.observe(table.LAG, self._lag)
+        self._lags = instruments.histogram(table.LAG)
         instruments.observe(table.MEMORY, _memory)
 
     async def run(self) -> None:
@@ -32,10 +28,7 @@ class Vitals:
         while True:
             before = time.monotonic()
             await asyncio.sleep(_TICK_S)
-            self._lags.append(max(0.0, time.monotonic() - before - _TICK_S))
-
-    def _lag(self, _options: CallbackOptions) -> Iterable[Observation]:
-        yield Observation(max(self._lags.copy()))
+            self._lags.record(max(0.0, time.monotonic() - before - _TICK_S))
 
 
 def resident_bytes() -> int:
