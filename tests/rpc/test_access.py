@@ -22,9 +22,10 @@ from tokferry_server.rpc.access import Access
 from tokferry_server.rpc.admission import OPEN_STREAMS, Admission
 from tokferry_server.rpc.body_memory import BodyMemory
 from tokferry_server.rpc.guard import Guard
+from tokferry_server.rpc.listener import listener
 from tokferry_server.rpc.service import ForwardingService
+from tokferry_server.rpc.turns import Turns
 from tokferry_server.settings import Principal, Secret, SecretError, SecretRef
-from tokferry_server.telemetry.wrapping import Wrapped
 
 TOKENS = {
     "orders": "orders-" + "a1" * 16,
@@ -211,16 +212,12 @@ async def test_a_method_without_a_rule_is_closed_to_all(tmp_path: Path) -> None:
     (tmp_path / "all").write_text(TOKENS["all"])
     called: list[Any] = []
 
-    class Handlers(grpc.GenericRpcHandler):
-        def service(self, handler_call_details: Any) -> Any:
-            del handler_call_details
-            return grpc.unary_unary_rpc_method_handler(called.append, bytes, bytes)
-
+    handler = grpc.unary_unary_rpc_method_handler(called.append, bytes, bytes)
     access = Access([principal(tmp_path / "all")])
-    running = grpc.aio.server(
-        interceptors=[Wrapped(Guard(asyncio.Event()), Admission(access, BodyMemory()))]
+    running = listener(
+        Guard(asyncio.Event()), Admission(access, BodyMemory()), turns=Turns()
     )
-    running.add_generic_rpc_handlers((Handlers(),))
+    running.add_registered_method_handlers("tokferry.v1.New", {"Call": handler})
     port = running.add_insecure_port("127.0.0.1:0")
     await running.start()
     async with channel_to(f"127.0.0.1:{port}") as channel:

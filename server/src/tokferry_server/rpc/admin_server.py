@@ -17,9 +17,10 @@ from tokferry_server.rpc.admission import Admission
 from tokferry_server.rpc.body_memory import BodyMemory
 from tokferry_server.rpc.guard import Guard
 from tokferry_server.rpc.limits import MAX_MESSAGE_BYTES
+from tokferry_server.rpc.listener import listener
+from tokferry_server.rpc.turns import Turns
 from tokferry_server.settings.seat import found
 from tokferry_server.telemetry.telemetry import Telemetry
-from tokferry_server.telemetry.wrapping import Wrapped
 
 LONGEST_PATH: Final = 103
 """Bytes that a socket's path may have: 107 on Linux, 103 on macOS (``sun_path``)."""
@@ -60,16 +61,14 @@ class AdminServer:
                 text says what to do.
         """
         _prepare(self.path)
-        server = grpc.aio.server(
+        turns = Turns()
+        server = listener(
+            self._telemetry.watch(),
             # It goes on while the service drains: that is when one wants to look.
-            interceptors=[
-                Wrapped(
-                    self._telemetry.watch(),
-                    Guard(asyncio.Event()),
-                    Admission(None, BodyMemory()),
-                )
-            ],
+            Guard(asyncio.Event(), turns),
+            Admission(None, BodyMemory()),
             options=_OPTIONS,
+            turns=turns,
         )
         add_AdminServiceServicer_to_server(self._service, server)
         before = os.umask(0o177)

@@ -20,7 +20,6 @@ from tokferry_server.rpc.service import ForwardingService
 from tokferry_server.rpc.trimming import keep_trimmed
 from tokferry_server.rpc.turns import Turns
 from tokferry_server.telemetry.telemetry import Telemetry
-from tokferry_server.telemetry.wrapping import Wrapped
 
 SERVICE = forwarding_service_pb2.DESCRIPTOR.services_by_name[
     "ForwardingService"
@@ -83,7 +82,9 @@ class Server:
         turns = Turns()
         guard = Guard(draining, turns)
         self._server = listener(
-            [Wrapped((telemetry or Telemetry()).watch(), guard, admission)],
+            (telemetry or Telemetry()).watch(),
+            guard,
+            admission,
             options=(*OPTIONS, ("grpc.so_reuseport", int(share_port))),
             turns=turns,
         )

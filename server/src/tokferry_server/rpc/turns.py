@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Final
 
 AT_WORK: Final = 8
 """How many calls are worked on at a time; those that wait for others do not count."""
@@ -13,7 +14,9 @@ MOST: Final = 4096
 MOST_OF_ONE: Final = 64
 """Twice what a connection may have open: of more, the oldest were given up."""
 
-_Line = OrderedDict[str, deque[Any]]
+Begin = Callable[[], object]
+"""Takes a call up; its work is done later."""
+_Line = OrderedDict[str, deque[Begin]]
 
 
 class Turns:
@@ -28,40 +31,28 @@ class Turns:
     ) -> None:
         self._most_at_work = at_work
         self._work_seconds = work_seconds
-        self._lines: dict[bytes, _Line] = {}
-        self._takers: dict[bytes, asyncio.Future[Any]] = {}
-        self._held_up: dict[bytes, None] = {}
+        self._lines: OrderedDict[str, _Line] = OrderedDict()
         self._begun: deque[float] = deque()
         self._look_again: asyncio.TimerHandle | None = None
-        self._count = 0
-
-    @property
-    def waiting(self) -> int:
+        self.waiting = 0
         """How many calls wait."""
-        return self._count
 
-    def put(self, method: bytes, peer: str, call: Any) -> None:
-        """Let a call of a connection wait; the oldest goes if there are too many."""
-        calls = self._lines[method].setdefault(peer, deque())
-        calls.append(call)
+    def put(self, method: str, peer: str, begin: Begin) -> None:
+        """Take a call of a connection up, now or in its turn.
+
+        Methods have turns, too. Of too many calls to one, the oldest goes.
+        """
+        if not self._lines and self._may_begin():
+            begin()
+            return
+        line = self._lines.setdefault(method, OrderedDict())
+        calls = line.setdefault(peer, deque())
+        calls.append(begin)
         if len(calls) > MOST_OF_ONE:
             calls.popleft()
         else:
-            self._count += 1
-        self._offer(method)
-
-    def take(self, method: bytes) -> asyncio.Future[Any]:
-        """Promise the next call to a method; one is promised at a time."""
-        self._lines.setdefault(method, OrderedDict())
-        taker = self._takers[method] = asyncio.get_running_loop().create_future()
-        self._offer(method)
-        return taker
-
-    def fail(self, method: bytes, error: BaseException) -> None:
-        """Raise an error where a call is waited for."""
-        taker = self._takers.pop(method, None)
-        if taker is not None and not taker.done():
-            taker.set_exception(error)
+            self.waiting += 1
+        self._go_on()
 
     def worked(self) -> None:
         """Note that a call that was taken up needs no more work."""
@@ -70,20 +61,8 @@ class Turns:
         self._go_on()
 
     def _go_on(self) -> None:
-        for method in list(self._held_up):
-            del self._held_up[method]
-            self._offer(method)
-
-    def _offer(self, method: bytes) -> None:
-        line = self._lines[method]
-        if not line or method not in self._takers:
-            return
-        if not self._may_begin():
-            self._held_up[method] = None
-            return
-        taker = self._takers.pop(method)
-        if not taker.done():  # the server stops
-            taker.set_result(self._next(line))
+        while self._lines and self._may_begin():
+            self._next()()
 
     def _may_begin(self) -> bool:
         loop = asyncio.get_running_loop()
@@ -102,13 +81,16 @@ class Turns:
         self._look_again = None
         self._go_on()
 
-    def _next(self, line: _Line) -> Any:
+    def _next(self) -> Begin:
+        method, line = self._lines.popitem(last=False)
         peer, calls = line.popitem(last=False)
-        call = calls.popleft()
+        begin = calls.popleft()
         if calls:
             line[peer] = calls
-        self._count -= 1
-        return call
+        if line:
+            self._lines[method] = line
+        self.waiting -= 1
+        return begin
 
 
 class Turn:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import grpc
@@ -52,28 +52,8 @@ class Wrapper:
         raise NotImplementedError
 
 
-class Wrapped(grpc.aio.ServerInterceptor):
-    """Lets every call run within wrappers, the first of them outermost.
-
-    One interceptor for all: gRPC asks each interceptor for a new handler at every call.
-    """
-
-    def __init__(self, *wrappers: Wrapper) -> None:
-        self._wrappers = wrappers
-        self._known: dict[str, Handler] = {}
-
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler | None:
-        """Give the wrapped handler of the call's method; none for an unknown one."""
-        method = handler_call_details.method
-        if method in self._known:
-            return self._known[method]
-        handler = await continuation(handler_call_details)
-        if handler is not None:
-            for wrapper in reversed(self._wrappers):
-                handler = wrapper.wrap(handler, method)
-            self._known[method] = handler
-        return handler
+def wrapped(handler: Handler, method: str, wrappers: Sequence[Wrapper]) -> Handler:
+    """Give the handler of a method within wrappers, the first of them outermost."""
+    for wrapper in reversed(wrappers):
+        handler = wrapper.wrap(handler, method)
+    return handler
