@@ -1,5 +1,8 @@
 """What is no answer in HTTP/1.1 is noticed, however its bytes are cut."""
 
+import gc
+import weakref
+
 import pytest
 
 from tokferry_server.delivery.transport.reading import MalformedError, Reading
@@ -31,6 +34,25 @@ def test_an_answer_is_read_in_parts_of_any_size(
     assert (reading.status, b"".join(reading.parts)) == (200, b"{}")
     assert (reading.whole, reading.keep) == (True, keep)
     assert b"Link" not in dict(reading.headers)
+
+
+def test_a_whole_answer_is_freed_without_looking_for_cycles() -> None:
+    reading = Reading()
+    gone = weakref.ref(reading)
+    gc.disable()
+    try:
+        reading.feed(WHOLE)
+        del reading
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_bytes_after_a_whole_answer_are_refused() -> None:
+    reading = Reading()
+    reading.feed(WHOLE)
+    with pytest.raises(MalformedError):
+        reading.feed(b"more")
 
 
 @pytest.mark.parametrize(

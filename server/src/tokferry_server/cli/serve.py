@@ -158,15 +158,16 @@ def _nothing() -> None:
 
 
 def _collect_less() -> None:
-    """Look for cycles seldom: what is loaded stays, and requests make next to none.
+    """Look for cycles less often than CPython, which took a tenth of the time.
 
-    Looking after every 700 objects, as CPython does, took a tenth of the time.
+    What is loaded stays. Of each call gRPC leaves a cycle of some seven objects, and
+    freeing all of 50,000 objects stopped the loop for 15 to 80 ms.
     """
     import gc
 
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(5_000, 20, 50)
 
 
 async def _serve(

@@ -35,6 +35,8 @@ class Reading:
         Raises:
             MalformedError: it is not HTTP/1.1, more than one answer, or all head.
         """
+        if self.whole:
+            raise MalformedError
         before = len(self.parts)
         try:
             self._parser.feed_data(data)
@@ -43,6 +45,8 @@ class Reading:
         self._overhead = 0 if len(self.parts) > before else self._overhead + len(data)
         if self._overhead > _MAX_OVERHEAD:
             raise MalformedError
+        if self.whole:
+            del self._parser  # it refers to this, and cycles are looked for seldom
 
     def end(self) -> None:
         """Note that no more will come: an answer without a length ends with that."""
