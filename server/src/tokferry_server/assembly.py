@@ -10,6 +10,7 @@ from pathlib import Path
 import grpc
 from opentelemetry import metrics, trace
 
+from tokferry_server import background
 from tokferry_server.delivery.durable.connection import WorkerConnection
 from tokferry_server.delivery.durable.journal import Journal
 from tokferry_server.delivery.durable.pauses import PauseFolder
@@ -215,7 +216,7 @@ async def _durable(
         journal=Journal(seat.file(state / "journal.json")),
     )
     running = asyncio.create_task(worker.run())
-    adopting = asyncio.create_task(_adopt(seat, outbox, worker))
+    adopting = background.begin(_adopt(seat, outbox, worker))
     try:
         yield Durable(outbox, worker, pauses, running)
     finally:
@@ -297,7 +298,7 @@ def _standing(
 @asynccontextmanager
 async def _meanwhile(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
     """Do some endless work until the end of the block."""
-    task = asyncio.create_task(work)
+    task = background.begin(work)
     try:
         yield
     finally:

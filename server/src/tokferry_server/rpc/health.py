@@ -15,6 +15,8 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
+from tokferry_server import background
+
 LATE_S: Final = 0.25
 """How late the loop may be, as the median of the last looks: one large request alone
 does not count."""
@@ -43,7 +45,7 @@ class Health:
     async def begin(self) -> None:
         """Say SERVING, and watch from now on whether it holds."""
         await self._say(serving=True)
-        self._watching = asyncio.create_task(self._watch())
+        self._watching = background.begin(self._watch())
 
     async def end(self) -> None:
         """Say NOT_SERVING for good."""

@@ -11,6 +11,7 @@ from tokferry.v1 import forwarding_service_pb2
 from tokferry.v1.forwarding_service_pb2_grpc import (
     add_ForwardingServiceServicer_to_server,
 )
+from tokferry_server import background
 from tokferry_server.rpc.admission import Admission
 from tokferry_server.rpc.guard import Guard
 from tokferry_server.rpc.health import HasRoom, Health
@@ -108,7 +109,7 @@ class Server:
             raise OSError(f"cannot listen on {listen}: is it in use?") from None
         await self._server.start()
         await self._health.begin()
-        self._trimming = asyncio.create_task(keep_trimmed())
+        self._trimming = background.begin(keep_trimmed())
         return port
 
     async def drain(self, *, notice_seconds: float = 0.0) -> None:
