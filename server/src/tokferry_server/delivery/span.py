@@ -21,6 +21,7 @@ from opentelemetry.trace import (
 )
 
 from tokferry_server.delivery.address import BaseUrl
+from tokferry_server.delivery.trace_context import tracer_of
 from tokferry_server.tiktok.answer import Answer
 
 _FIRST_ERROR = 400
@@ -87,7 +88,7 @@ class Spans:
         observer: RequestObserver | None = None,
     ) -> None:
         self._base = base
-        self._tracer = trace.get_tracer("tokferry.delivery", None, provider)
+        self._tracer = tracer_of("tokferry.delivery", provider)
         self._observer = observer
 
     def post(self, path: str, *, key: str, resend: int) -> Attempt:
@@ -99,6 +100,8 @@ class Spans:
         return Attempt(self._begin(path, resend), self._observer, key, resend)
 
     def _begin(self, path: str, resend: int) -> Span:
+        if self._tracer is None:
+            return INVALID_SPAN
         links = links_of_request.get()
         inside = trace.get_current_span().is_recording()
         if not (inside or links):

@@ -7,13 +7,31 @@ from collections.abc import Iterable
 from typing import Final
 
 from opentelemetry import trace
-from opentelemetry.trace import Link, SpanContext, TraceFlags
+from opentelemetry.trace import (
+    Link,
+    ProxyTracerProvider,
+    SpanContext,
+    TraceFlags,
+    Tracer,
+    TracerProvider,
+)
 
 _TRACE_BYTES: Final = 16
 _SPAN_BYTES: Final = 8
 _SIZE: Final = _TRACE_BYTES + _SPAN_BYTES + 1
 _MOST_LINKS: Final = 128
 """What a span keeps of them by default (``OTEL_SPAN_LINK_COUNT_LIMIT``)."""
+
+
+def tracer_of(name: str, provider: TracerProvider | None) -> Tracer | None:
+    """Give a tracer of the provider, or of the process's own; None if it has none.
+
+    A process decides on tracing before it makes what is traced.
+    """
+    found = provider or trace.get_tracer_provider()
+    if isinstance(found, ProxyTracerProvider):  # it stands in for none
+        return None
+    return found.get_tracer(name)
 
 
 def of_current_call() -> bytes | None:

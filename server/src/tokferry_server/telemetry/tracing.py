@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 import grpc
 from opentelemetry import context, propagate, trace
 from opentelemetry.context import Context as OtelContext
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode
 
+from tokferry_server.delivery.trace_context import tracer_of
 from tokferry_server.telemetry.instruments import SERVER_FAULTS, Instruments
 from tokferry_server.telemetry.metrics import CONNECTION, ERROR, METHOD, STATUS, SYSTEM
 from tokferry_server.telemetry.wrapping import Call, Wrapper
@@ -32,6 +33,7 @@ SPAN_ATTRIBUTES: Final = frozenset(
 )
 """All that spans may say; the exporter gets nothing else."""
 _NOTHING: Final = contextlib.nullcontext()
+_STATUSES: Final = {status.value[0]: status for status in grpc.StatusCode}
 
 
 class CallWatch(Wrapper):
@@ -47,7 +49,7 @@ class CallWatch(Wrapper):
         provider: trace.TracerProvider | None = None,
     ) -> None:
         self._instruments = instruments or Instruments()
-        self._tracer = trace.get_tracer("tokferry", tracer_provider=provider)
+        self._tracer = tracer_of("tokferry", provider)
         self._fields = frozenset(propagate.get_global_textmap().fields)
 
     def unary(
@@ -88,6 +90,8 @@ class CallWatch(Wrapper):
 
     def _begin(self, method: str, of: Context) -> tuple[str, float, Span]:
         self._instruments.call_begun()
+        if self._tracer is None:
+            return method, time.perf_counter(), INVALID_SPAN
         span = self._tracer.start_span(
             method,
             context=self._parent(of),
@@ -120,7 +124,7 @@ class BatchSpans:
     """Makes a span for each batch of work within a call that has one."""
 
     def __init__(self, provider: trace.TracerProvider | None = None) -> None:
-        self._tracer = trace.get_tracer("tokferry", tracer_provider=provider)
+        self._tracer = tracer_of("tokferry", provider)
 
     def mapping(
         self, connection: str, batches: Sequence[Any]
@@ -129,6 +133,8 @@ class BatchSpans:
 
         The events counted are those that stand in readable batches.
         """
+        if self._tracer is None:
+            return _NOTHING
         current = trace.get_current_span()
         if not current.is_recording():
             return _NOTHING
@@ -161,7 +167,4 @@ def _code(context: Context, error: BaseException | None = None) -> grpc.StatusCo
         return code
     if not code and isinstance(error, asyncio.CancelledError | GeneratorExit):
         return grpc.StatusCode.CANCELLED
-    return next(
-        (status for status in grpc.StatusCode if status.value[0] == (code or 0)),
-        grpc.StatusCode.UNKNOWN,
-    )
+    return _STATUSES.get(code or 0, grpc.StatusCode.UNKNOWN)
