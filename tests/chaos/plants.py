@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from msgspec import structs
+
 from tokferry_server.delivery import isolate
 from tokferry_server.delivery.durable import lane as lanes
 from tokferry_server.delivery.durable.consignment import Consignment
@@ -90,7 +92,7 @@ def _settle_before_answer() -> None:
 def _ok_is_success() -> None:
     def gullible(answer: Answer) -> Verdict:
         if answer.http_status == _OK and answer.code is not None:
-            return classify(replace(answer, code=0))
+            return classify(structs.replace(answer, code=0))
         return classify(answer)
 
     for module in (isolate, lanes):

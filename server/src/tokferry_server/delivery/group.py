@@ -4,6 +4,7 @@ than needed.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
@@ -119,6 +120,7 @@ def pack(route: Route, items: Sequence[One], most: int) -> list[list[One]]:
     return packed
 
 
+@lru_cache(maxsize=1024)
 def _frame(route: Route) -> int:
     """Count the bytes of a request around its events, less one for the first comma."""
     events = (b"{}", b"{}")

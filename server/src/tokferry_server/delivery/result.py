@@ -1,7 +1,8 @@
 """What became of one event, in words of our own: never with a text of TikTok's."""
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from tokferry_server.tiktok.answer import Answer
 from tokferry_server.tiktok.reasons import DeliveryReason, Outcome
@@ -84,8 +85,7 @@ MESSAGES: Final = {
 _DELIVERED = "Delivered."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryResult:
+class DeliveryResult(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What became of one event.
 
     ``field`` is the TikTok path that TikTok names, ``request_id`` what its support asks

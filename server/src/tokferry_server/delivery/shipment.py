@@ -6,8 +6,10 @@ cannot have been taken before.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Protocol
+
+from msgspec.structs import replace
 
 from tokferry_server.delivery.group import Group, Item, pack
 from tokferry_server.delivery.isolate import (

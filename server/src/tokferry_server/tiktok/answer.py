@@ -7,7 +7,7 @@ kept: https://business-api.tiktok.com/portal/docs/responses-and-errors/v1.3.
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
@@ -34,8 +34,7 @@ class Failure(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What came back for one request.
 
     ``code`` is TikTok's own, from the body. ``retry_after`` is in seconds. ``index``
@@ -98,13 +97,12 @@ def read_answer(
     ``retry_after`` and ``date`` are those headers. Never raises.
     """
     wait = retry_after_seconds(retry_after, date)
-    unreadable = Answer(http_status=http_status, retry_after=wait)
-    if content_type is not None and not _is_json(content_type):
-        return unreadable
-    try:
-        members = _bodies.decode(body)
-    except _UNREADABLE:
-        return unreadable
+    members = None
+    if content_type is None or _is_json(content_type):
+        with suppress(*_UNREADABLE):
+            members = _bodies.decode(body)
+    if members is None:
+        return Answer(http_status=http_status, retry_after=wait)
     index, field = named_place(_text(members.message))
     request_id = _text(members.request_id)
     return Answer(

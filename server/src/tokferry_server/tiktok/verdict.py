@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
-from tokferry_server.tiktok.answer import Answer, Failure
+from tokferry_server.tiktok.answer import Failure
 from tokferry_server.tiktok.reasons import DeliveryReason, Outcome
 
 
@@ -55,13 +55,15 @@ class Row:
     statuses: Ranges = ()
     failures: Collection[Failure] = ()
 
-    def fits(self, answer: Answer) -> bool:
-        """Say whether the row is about this answer."""
-        if answer.failure is not None:
-            return answer.failure in self.failures
-        if answer.code is not None:
-            return any(answer.code in codes for codes in self.codes)
-        return any(answer.http_status in statuses for statuses in self.statuses)
+    def fits(
+        self, failure: Failure | None, code: int | None, status: int | None
+    ) -> bool:
+        """Say whether the row is about such an answer."""
+        if failure is not None:
+            return failure in self.failures
+        if code is not None:
+            return any(code in codes for codes in self.codes)
+        return any(status in statuses for statuses in self.statuses)
 
 
 def ranges(text: str) -> Ranges:

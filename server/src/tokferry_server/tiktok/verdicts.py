@@ -6,6 +6,7 @@ https://business-api.tiktok.com/portal/docs/responses-and-errors/v1.3
 """
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from tokferry_server.tiktok.answer import Answer, Failure
@@ -194,11 +195,18 @@ def classify(answer: Answer) -> Verdict:
 
     A success code under a status other than 2xx proves nothing: CONTRADICTION.
     """
-    if answer.failure is None and answer.code in SUCCESS_CODES:
-        status = answer.http_status
-        if status is None or not _OK <= status < _OK + 100:
-            return CONTRADICTION
+    return verdict_of(answer.failure, answer.code, answer.http_status)
+
+
+@lru_cache(maxsize=1024)  # three ask about each answer, and most are alike
+def verdict_of(
+    failure: Failure | None, code: int | None, status: int | None
+) -> Verdict:
+    """Give the verdict on answers of which this much is known."""
+    good = status is not None and _OK <= status < _OK + 100
+    if failure is None and code in SUCCESS_CODES and not good:
+        return CONTRADICTION
     for row in TABLE:
-        if row.fits(answer):
+        if row.fits(failure, code, status):
             return row.verdict
     return UNMAPPED
