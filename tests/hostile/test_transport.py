@@ -103,6 +103,7 @@ FLOODS: dict[str, Callable[[], bytes]] = {
     "resets": lambda: b"".join(reset(2 * n + 1) for n in range(1, 5_000)),
     "calls": lambda: b"".join(call(2 * n + 1) for n in range(1, 3_000)),
     "continuations": lambda: continued(400),
+    "large headers of many calls": lambda: b"".join(ended(2 * n + 1) for n in range(8)),
     "large headers": lambda: frames.call(
         1, frames.call_headers(f"{FORWARDING}Forward", ("x", "y" * 60_000)), b""
     ),
@@ -144,12 +145,18 @@ def call(stream: int) -> bytes:
     return frames.call(stream, fields, frames.message(b""))
 
 
-def continued(count: int) -> bytes:
+def continued(count: int, stream: int = 1) -> bytes:
     """Give headers that never end."""
     block = frames.encoded([("x-more", "y" * 16_000)])
     fields = frames.call_headers(f"{FORWARDING}Forward", AUTHORIZED)
-    head = frames.frame(frames.HEADERS, 0, 1, frames.encoded(fields))
-    return head + frames.frame(frames.CONTINUATION, 0, 1, block) * count
+    head = frames.frame(frames.HEADERS, 0, stream, frames.encoded(fields))
+    return head + frames.frame(frames.CONTINUATION, 0, stream, block) * count
+
+
+def ended(stream: int) -> bytes:
+    """Give headers of 1.6 MB, to which gRPC holds nobody who has not agreed to less."""
+    end = frames.frame(frames.CONTINUATION, frames.END_HEADERS, stream)
+    return continued(100, stream) + end
 
 
 @pytest.mark.parametrize("flood", FLOODS)

@@ -175,6 +175,15 @@ async def test_who_connects_and_says_nothing_is_hung_up_on(start: Any) -> None:
         await running.client.describe_connection("shop")
 
 
+@pytest.mark.gate
+async def test_who_never_agrees_to_the_limits_is_hung_up_on(start: Any) -> None:
+    running = await start()
+    began = time.monotonic()
+    peer = await Peer.connect(running.target)
+    await peer.ended(30)
+    assert 4 < time.monotonic() - began < 30
+
+
 async def _drip(peer: Peer) -> None:
     for byte in PREFACE[1:]:
         await asyncio.sleep(1)
