@@ -32,9 +32,14 @@ class _Listener(cygrpc.AioServer):  # type: ignore[misc]  # as above
     """
 
     def __init__(
-        self, turns: Turns, wrappers: Sequence[Wrapper], *arguments: Any
+        self,
+        turns: Turns,
+        wrappers: Sequence[Wrapper],
+        loop: asyncio.AbstractEventLoop,
+        *arguments: Any,
     ) -> None:
-        super().__init__(*arguments)
+        super().__init__(loop, *arguments)
+        self._loop = loop
         self._turns = turns
         self._wrappers = wrappers
         self._handlers: dict[str, Any] = {}
@@ -77,25 +82,22 @@ class _Listener(cygrpc.AioServer):  # type: ignore[misc]  # as above
             if handler.response_streaming
             else cygrpc._handle_stream_unary_rpc  # noqa: SLF001
         )
-        loop = asyncio.get_running_loop()
-        self._run(handle(handler, call, loop), call, method)
+        self._run(handle(handler, call, self._loop), call, method)
 
     async def _refuse_unknown(self) -> None:
         """Answer UNIMPLEMENTED until the server stops; gRPC's own error ends it."""
-        loop = asyncio.get_running_loop()
         nothing = cygrpc._MethodResolver([], {})  # noqa: SLF001  see the class
         while True:
             call = await self._request_call()
             answer = cygrpc._handle_rpc(  # noqa: SLF001
-                _UNKNOWN, nothing, (), call, loop, False
+                _UNKNOWN, nothing, (), call, self._loop, False
             )
             self._run(answer, call, _UNKNOWN)
 
     def _run(self, answer: Any, call: Any, method: str) -> None:
         """Write an answer, and stop when the caller goes away."""
-        loop = asyncio.get_running_loop()
-        task = loop.create_task(
-            cygrpc._schedule_rpc_coro(answer, call, loop, method)  # noqa: SLF001
+        task = self._loop.create_task(
+            cygrpc._schedule_rpc_coro(answer, call, self._loop, method)  # noqa: SLF001
         )
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)

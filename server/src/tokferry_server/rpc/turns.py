@@ -1,6 +1,7 @@
 """Calls that wait to be taken up, by turns of the connections they came over."""
 
 import asyncio
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -65,16 +66,16 @@ class Turns:
             self._next()()
 
     def _may_begin(self) -> bool:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        now = time.monotonic()
         while self._begun and self._begun[0] <= now - self._work_seconds:
             self._begun.popleft()
         if len(self._begun) < self._most_at_work:
             self._begun.append(now)
             return True
         if self._look_again is None:
-            at = self._begun[0] + self._work_seconds
-            self._look_again = loop.call_at(at, self._looked)
+            wait = self._begun[0] + self._work_seconds - now
+            loop = asyncio.get_running_loop()
+            self._look_again = loop.call_later(wait, self._looked)
         return False
 
     def _looked(self) -> None:

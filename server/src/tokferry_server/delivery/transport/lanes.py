@@ -1,6 +1,6 @@
 """Keeps connections and sends each request over one that nobody else uses."""
 
-import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Final
@@ -68,12 +68,12 @@ class Lanes(httpx.AsyncBaseTransport):
 
     def _give_back(self, line: Line) -> None:
         if line.usable:
-            self._idle.append((asyncio.get_running_loop().time(), line))
+            self._idle.append((time.monotonic(), line))
         else:
             line.abort()
 
     def _drop_old(self) -> None:
-        old = asyncio.get_running_loop().time() - _KEEP_IDLE_S
+        old = time.monotonic() - _KEEP_IDLE_S
         while self._idle and self._idle[0][0] < old:
             self._idle.popleft()[1].abort()
 
