@@ -63,7 +63,7 @@ def attributes_in_any_case(entries: Any, keys: Collection[str]) -> dict[str, Any
     """Read what a map has under these keys, which are in lower case, in any case."""
     read: dict[str, Any] = {}
     for key in entries:
-        if key.lower() in keys:
+        if key in keys or key.lower() in keys:
             value = entries[key]
             read[key] = value.string_value or plain(value)
     return read
