@@ -9,7 +9,6 @@ from typing import Any, Final
 import grpc
 
 from tokferry.v1 import ErrorReason
-from tokferry_server.delivery.time_limit import TimeLimit
 from tokferry_server.rpc.errors import CallError
 from tokferry_server.rpc.limits import MAX_MESSAGE_BYTES
 from tokferry_server.rpc.request_memory import RequestMemory, Share
@@ -130,7 +129,7 @@ class Held:
         """Read the body."""
         self._share = await self._memory.begin()
         try:
-            with TimeLimit(READ_SECONDS):
+            async with asyncio.timeout(READ_SECONDS):
                 found = await self._read()
         except BaseException as error:
             self._memory.end(self._share)

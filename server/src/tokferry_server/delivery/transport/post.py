@@ -4,6 +4,7 @@ A request that has begun is never cancelled, whoever stops waiting for it: that 
 leave its events in doubt.
 """
 
+import asyncio
 import logging
 import re
 import ssl
@@ -18,7 +19,6 @@ from tokferry_server.delivery.address import check_base_url
 from tokferry_server.delivery.in_flight import InFlight
 from tokferry_server.delivery.poster import DEFAULT_TIMEOUTS, Timeouts, check_token
 from tokferry_server.delivery.span import RequestObserver, Spans
-from tokferry_server.delivery.time_limit import TimeLimit
 from tokferry_server.delivery.transport.dial import Dialer, Resolve, resolve
 from tokferry_server.delivery.transport.exchange import Exchange
 from tokferry_server.delivery.transport.failures import failure_of
@@ -130,7 +130,7 @@ class Transport:
         with self._spans.post(path, key=key, resend=resend) as attempt:
             exchange = Exchange()
             try:
-                with TimeLimit(self._timeouts.attempt):
+                async with asyncio.timeout(self._timeouts.attempt):
                     await exchange.run(self._http, request)
             except TimeoutError:
                 exchange.fail(Failure.READ_TIMEOUT)
