@@ -6,7 +6,8 @@ from typing import Final
 
 MOST_BYTES: Final = 8 * 1024 * 1024
 """What is read takes five times as much: by gRPC, as a message, as rows, as answers."""
-IDLE_SECONDS: Final = 0.5
+IDLE_SECONDS: Final = 0.1
+"""How long room is kept for a message that does not come: others wait as long for it."""
 
 
 class RequestMemory:
