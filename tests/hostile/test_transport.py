@@ -102,9 +102,7 @@ FLOODS: dict[str, Callable[[], bytes]] = {
     "settings": lambda: frames.frame(frames.SETTINGS, 0, 0) * 20_000,
     "resets": lambda: b"".join(reset(2 * n + 1) for n in range(1, 5_000)),
     "calls": lambda: b"".join(call(2 * n + 1) for n in range(1, 3_000)),
-    "calls that send nothing": lambda: b"".join(
-        silent(2 * n + 1) for n in range(32)
-    ),
+    "calls that send nothing": lambda: b"".join(silent(2 * n + 1) for n in range(32)),
     "continuations": lambda: continued(400),
     "large headers of many calls": lambda: b"".join(ended(2 * n + 1) for n in range(8)),
     "large headers": lambda: frames.call(

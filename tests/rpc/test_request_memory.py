@@ -1,10 +1,11 @@
-"""What streams hold together is bounded, in the order in which they ask."""
+"""What streams hold together is bounded; they wait by turns."""
 
 import asyncio
 from typing import Any
 
 import pytest
 
+from tokferry_server.delivery.slots import asker
 from tokferry_server.rpc.request_memory import RequestMemory
 
 
@@ -22,6 +23,26 @@ async def test_streams_read_in_order_while_there_is_room() -> None:
     assert await begun(large, small) == [False, False]
     first.give_back()
     assert await begun(large, small) == [True, True]
+
+
+async def test_askers_wait_by_turns() -> None:
+    memory = RequestMemory(100)
+    share = await memory.reserve(100)
+    let_in: list[str] = []
+
+    async def ask(who: str) -> None:
+        asker.set(who)
+        (await memory.reserve(100)).give_back()
+        let_in.append(who)
+
+    tasks = [asyncio.create_task(ask(who)) for who in ("a", "a", "a", "b", "c")]
+    gone = asyncio.create_task(ask("b"))
+    await begun(*tasks, gone)
+    tasks[3].cancel()
+    await begun(tasks[3])
+    share.give_back()
+    await asyncio.wait([*tasks, gone])
+    assert let_in == ["a", "b", "c", "a", "a"]
 
 
 async def test_a_reservation_larger_than_all_the_room_gets_in_alone() -> None:

@@ -62,7 +62,7 @@ class Admission(Wrapper):
         async def admitted(_: AsyncIterator[bytes], context: Context) -> Any:
             caller = self._admit(rule, context)
             caller.quota.check()
-            async with self._memory.read(context.read) as body:
+            async with self._memory.read(context.read, context.peer) as body:
                 request = _parsed(parse, _sent(body.take()))
                 caller.check_connection(rule.connection(request))
                 response = await call(request, context)

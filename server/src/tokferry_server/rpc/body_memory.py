@@ -9,6 +9,7 @@ from typing import Any, Final
 import grpc
 
 from tokferry.v1 import ErrorReason
+from tokferry_server.delivery.slots import asker
 from tokferry_server.rpc.errors import CallError
 from tokferry_server.rpc.limits import MAX_MESSAGE_BYTES
 from tokferry_server.rpc.request_memory import RequestMemory, Share
@@ -27,6 +28,8 @@ _CGROUP: Final = (
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
 _UNLIMITED: Final = 1 << 60
+
+Who = Callable[[], str]
 
 
 class Body:
@@ -86,20 +89,23 @@ class BodyMemory:
         if self._full:
             raise overloaded("the server is short of memory")
 
-    def read(self, read: Callable[[], Awaitable[Any]]) -> "Held":
+    def read(self, read: Callable[[], Awaitable[Any]], who: Who = str) -> "Held":
         """Read a body once there is room for it, and keep its room: ``async with``.
+
+        ``who`` gives the connection that it comes over: they wait by turns.
 
         Raises:
             CallError: UNAVAILABLE if no room was made in time, DEADLINE_EXCEEDED if the
                 body did not arrive in time.
         """
-        return Held(self, read)
+        return Held(self, read, who)
 
-    async def begin(self) -> Share:
+    async def begin(self, who: Who) -> Share:
         """Wait for the room that a body may take, and count the call."""
         self.check()
         share = self._memory.reserve_now(MAX_MESSAGE_BYTES)
         if share is None:
+            asker.set(who())
             try:
                 async with asyncio.timeout(WAIT_SECONDS):
                     share = await self._memory.reserve(MAX_MESSAGE_BYTES)
@@ -117,17 +123,20 @@ class BodyMemory:
 class Held:
     """The room of one body, from before it is read until the call is over."""
 
-    __slots__ = ("_memory", "_read", "_share")
+    __slots__ = ("_memory", "_read", "_share", "_who")
 
     _share: Share
 
-    def __init__(self, memory: BodyMemory, read: Callable[[], Awaitable[Any]]) -> None:
+    def __init__(
+        self, memory: BodyMemory, read: Callable[[], Awaitable[Any]], who: Who
+    ) -> None:
         self._memory = memory
         self._read = read
+        self._who = who
 
     async def __aenter__(self) -> Body:
         """Read the body."""
-        self._share = await self._memory.begin()
+        self._share = await self._memory.begin(self._who)
         try:
             async with asyncio.timeout(READ_SECONDS):
                 found = await self._read()

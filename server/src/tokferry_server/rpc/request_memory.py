@@ -1,17 +1,20 @@
 """How many bytes of requests are held at a time, from reading to answering."""
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from typing import Final
+
+from tokferry_server.delivery.slots import asker
 
 MOST_BYTES: Final = 8 * 1024 * 1024
 """What is read takes five times as much: by gRPC, as a message, as rows, as answers."""
 IDLE_SECONDS: Final = 0.1
-"""How long room is kept for a message that does not come: others wait as long for it."""
+"""How long room is kept for a message that does not come, while others wait for it."""
+_Line = deque[tuple[int, "asyncio.Future[None]"]]
 
 
 class RequestMemory:
-    """Lets messages be read, in the order of asking, while there is room.
+    """Lets messages be read while there is room; askers wait by turns.
 
     How large a message is shows only when it has been read, so room is reserved for
     it first. A reservation larger than all the room there is gets in alone.
@@ -23,7 +26,7 @@ class RequestMemory:
         self._most = most
         self._idle_seconds = idle_seconds
         self._held = 0
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._waiting: OrderedDict[str, _Line] = OrderedDict()
 
     async def reserve(self, size: int) -> "Share":
         """Wait until ``size`` more bytes may be held."""
@@ -47,7 +50,7 @@ class RequestMemory:
 
     async def _turn(self, size: int) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((size, turn))
+        self._waiting.setdefault(asker.get(), deque()).append((size, turn))
         try:
             await turn
         except asyncio.CancelledError:
@@ -57,13 +60,17 @@ class RequestMemory:
 
     def _let_in(self) -> None:
         while self._waiting:
-            size, turn = self._waiting[0]
+            who, line = next(iter(self._waiting.items()))
+            size, turn = line[0]
             if not turn.done():
                 if not self._fits(size):
                     return
                 self._held += size
                 turn.set_result(None)
-            self._waiting.popleft()
+                self._waiting.move_to_end(who)
+            line.popleft()
+            if not line:
+                del self._waiting[who]
 
     def _fits(self, size: int) -> bool:
         return not self._held or self._held + size <= self._most
