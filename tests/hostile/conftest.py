@@ -20,6 +20,7 @@ POLITE = Path(__file__).with_name("polite.py")
 AUTHORIZED = ("authorization", f"Bearer {TOKEN}")
 FORWARDING = "/tokferry.v1.ForwardingService/"
 _RESIDENT = re.compile(r"VmRSS:\s+(\d+) kB")
+_PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 _SETTINGS = """
 [server]
 listen = "127.0.0.1:0"
@@ -48,6 +49,18 @@ class Service:
         """Give the memory it takes, in bytes."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         found = _RESIDENT.search(status)
+        assert found is not None
+        return int(found[1]) * 1024
+
+    def forget_peak(self) -> None:
+        """Let the peak begin with what it takes now."""
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+
+    @property
+    def peak(self) -> int:
+        """Give the most memory that it took since then, in bytes."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        found = _PEAK.search(status)
         assert found is not None
         return int(found[1]) * 1024
 

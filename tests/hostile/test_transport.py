@@ -31,9 +31,10 @@ async def watched(
     """
     await service.alive()
     memory, sockets = service.resident, service.sockets
+    service.forget_peak()
     async with service.polite_caller():
         yield service
-        most = service.resident
+        most = service.peak
         over = time.monotonic()
         await service.alive()
         after = time.monotonic() - over

@@ -25,7 +25,7 @@ class Violation:
 
 @dataclass(slots=True, kw_only=True)
 class CallError(Exception):
-    """Ends a call; the outermost interceptor turns it into the rich status.
+    """Ends a call; the guard turns it into the rich status.
 
     ``message`` and ``violations`` say what, where and what to do, without any value
     of the input. ``quota`` says whose limit is reached, and which. ``retry_after`` is
