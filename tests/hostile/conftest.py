@@ -48,10 +48,7 @@ class Service:
     @property
     def resident(self) -> int:
         """Give the memory it takes, in bytes."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        found = _RESIDENT.search(status)
-        assert found is not None
-        return int(found[1]) * 1024
+        return self._memory(_RESIDENT)
 
     def forget_peak(self) -> None:
         """Let the peak begin with what it takes now, where the kernel can do that."""
@@ -61,8 +58,10 @@ class Service:
     @property
     def peak(self) -> int:
         """Give the most memory that it took since then, in bytes."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        found = _PEAK.search(status)
+        return self._memory(_PEAK)
+
+    def _memory(self, line: re.Pattern[str]) -> int:
+        found = line.search(Path(f"/proc/{self.process.pid}/status").read_text())
         assert found is not None
         return int(found[1]) * 1024
 

@@ -103,7 +103,9 @@ FLOODS: dict[str, Callable[[], bytes]] = {
     "settings": lambda: frames.frame(frames.SETTINGS, 0, 0) * 20_000,
     "resets": lambda: b"".join(reset(2 * n + 1) for n in range(1, 5_000)),
     "calls": lambda: b"".join(call(2 * n + 1) for n in range(1, 3_000)),
-    "calls that send nothing": lambda: b"".join(silent(2 * n + 1) for n in range(32)),
+    "calls that send nothing": lambda: b"".join(
+        begun(2 * n + 1, "Forward") for n in range(32)
+    ),
     "continuations": lambda: continued(400),
     "large headers of many calls": lambda: b"".join(ended(2 * n + 1) for n in range(8)),
     "large headers": lambda: frames.call(
@@ -121,8 +123,9 @@ FLOODS: dict[str, Callable[[], bytes]] = {
 }
 
 
-def begun(stream: int) -> bytes:
-    fields = frames.call_headers(f"{FORWARDING}ForwardStream", AUTHORIZED)
+def begun(stream: int, method: str = "ForwardStream") -> bytes:
+    """Give a call whose message does not come."""
+    fields = frames.call_headers(f"{FORWARDING}{method}", AUTHORIZED)
     return frames.frame(
         frames.HEADERS, frames.END_HEADERS, stream, frames.encoded(fields)
     )
@@ -145,13 +148,6 @@ def reset(stream: int) -> bytes:
 def call(stream: int) -> bytes:
     fields = frames.call_headers(f"{FORWARDING}DescribeConnection")
     return frames.call(stream, fields, frames.message(b""))
-
-
-def silent(stream: int) -> bytes:
-    """Give a call whose message does not come."""
-    fields = frames.call_headers(f"{FORWARDING}Forward", AUTHORIZED)
-    block = frames.encoded(fields)
-    return frames.frame(frames.HEADERS, frames.END_HEADERS, stream, block)
 
 
 def continued(count: int, stream: int = 1) -> bytes:

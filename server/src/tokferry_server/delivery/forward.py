@@ -46,8 +46,8 @@ class Forwarder:
 
         ``key`` names the connection. ``token`` is asked for each request, for it may
         be replaced meanwhile; if there is none then, the last one goes on being used.
-        ``deadline`` is on the forwarder's clock, in
-        seconds: no result comes later, that of a request still under way is UNKNOWN.
+        ``deadline`` is on the forwarder's clock, in seconds: no result comes later,
+        that of a request still under way is UNKNOWN.
 
         Raises:
             ValueError: the token is not visible ASCII; else what ``token`` raises.
