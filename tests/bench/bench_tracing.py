@@ -1,7 +1,7 @@
 """What tracing costs: CPU of the server per call without, at 1 % and at 100 %.
 
-Run `.venv/bin/python tests/bench/bench_tracing.py`. Nine servers take turns in one run,
-three of each kind, since two of one kind may differ by 8 %. Spans go by OTLP to a
+Run `.venv/bin/python tests/bench/bench_tracing.py`. Eighteen servers take turns in one
+run, six of each kind, since two of one kind may differ by 8 %. Spans go by OTLP to a
 receiver in this process, requests to a sandbox in it.
 """
 
@@ -24,7 +24,7 @@ from telemetry.receiver import Receiver, receiving
 from tokferry import AsyncClient
 from tokferry_server.sandbox.server import Sandbox
 
-COPIES = 3
+COPIES = 6
 ROUNDS = 25
 WARMING = 3
 CALLS = 100

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from random import Random
 from typing import Any
 
 import pytest
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, Sampler
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    Decision,
+    ParentBased,
+    ParentBasedTraceIdRatio,
+    Sampler,
+    TraceIdRatioBased,
+)
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 
 from tokferry_server.telemetry.allow_list import AllowListExporter
 from tokferry_server.telemetry.lean import LeanProvider
 from tokferry_server.telemetry.otlp import _LeanExporter
+from tokferry_server.telemetry.tracing import SPAN_ATTRIBUTES
 
 
 def providers(
@@ -103,15 +115,90 @@ def test_exceptions_and_events_are_not_kept() -> None:
     assert "example.com" not in kept.get_finished_spans()[0].to_json()
 
 
+@pytest.mark.parametrize("ratio", [0.0, 0.3, 1.0])
+def test_as_many_traces_are_chosen_as_by_the_sdks_sampler(ratio: float) -> None:
+    asked = ParentBasedTraceIdRatio(ratio)
+    for sampler in (asked, TraceIdRatioBased(ratio)):
+        [_, (provider, exporter)] = providers(sampler)
+        assert isinstance(provider, LeanProvider)
+        random = Random(7)
+        made = [random.getrandbits(128) for _ in range(500)]
+        provider.settings.id_generator = Given(made)
+        tracer = provider.get_tracer("test")
+        for _ in made:
+            tracer.start_span("call", Context()).end()
+        chosen = [one for one in made if _is_sampled(asked, one)]
+        spans = exporter.get_finished_spans()
+        assert [span.context.trace_id for span in spans] == chosen
+
+
+class Given(RandomIdGenerator):
+    """Gives the trace ids that it was given."""
+
+    def __init__(self, trace_ids: Iterable[int]) -> None:
+        self._trace_ids = iter(trace_ids)
+
+    def generate_trace_id(self) -> int:
+        return next(self._trace_ids)
+
+
+def _is_sampled(sampler: Sampler, trace_id: int) -> bool:
+    found = sampler.should_sample(Context(), trace_id, "call")
+    return found.decision is Decision.RECORD_AND_SAMPLE
+
+
+def test_what_is_below_a_span_that_is_not_chosen_is_not_chosen_either() -> None:
+    [_, (provider, exporter)] = providers(TraceIdRatioBased(0.5))
+    tracer = provider.get_tracer("test")
+    chosen = 0
+    for _ in range(100):
+        with tracer.start_as_current_span("call") as call:
+            tracer.start_span("POST").end()
+            chosen += call.is_recording()
+    assert 0 < chosen < 100
+    assert len(exporter.get_finished_spans()) == 2 * chosen
+
+
+def test_they_are_encoded_as_the_sdk_encodes_them() -> None:
+    [_, (provider, exporter)] = providers()
+    for text in ("", "a" * 100, "é" * 20_000):
+        parent = trace.NonRecordingSpan(
+            trace.SpanContext(
+                *(2**127 + 5, 2**63 + 9),
+                is_remote=True,
+                trace_flags=trace.TraceFlags(1),
+                trace_state=trace.TraceState([("vendor", "a:1"), ("b", "2")]),
+            )
+        )
+        tracer = provider.get_tracer("test")
+        above = trace.set_span_in_context(parent, Context())
+        with tracer.start_as_current_span("remote", above) as span:
+            span.set_attribute("rpc.method", text)
+            span.set_attribute("http.request.resend_count", 2**40)
+            story(provider)
+    story(provider)
+    spans = exporter.get_finished_spans()
+    cleaned = InMemorySpanExporter()
+    AllowListExporter(cleaned, SPAN_ATTRIBUTES).export(spans)
+    theirs = encode_spans(cleaned.get_finished_spans())
+    ours = _LeanExporter(spans[0].resource)._translate_data(spans)
+    for request in (theirs, ours):
+        for one in request.resource_spans[0].scope_spans[0].spans:
+            one.attributes.sort(key=lambda pair: pair.key)
+            if one.status.code == 0:
+                one.ClearField("status")
+    assert ours == theirs
+
+
 @pytest.mark.tells("the exporter has to clean this span")
 def test_nothing_but_what_is_allowed_is_exported() -> None:
-    [(provider, exporter), _] = providers()
+    [_, (provider, exporter)] = providers()
     with provider.get_tracer("test").start_as_current_span("call") as span:
         span.set_attribute("enduser.id", "jo@example.com")
         span.set_attribute("rpc.method", "m")
         span.add_event("jo@example.com")
     spans = exporter.get_finished_spans()
-    encoded = _LeanExporter(insecure=True)._translate_data(spans)
+    encoded = _LeanExporter(spans[0].resource)._translate_data(spans)
     assert b"example.com" not in encoded.SerializeToString()
     assert b"rpc.method" in encoded.SerializeToString()
     kept = InMemorySpanExporter()

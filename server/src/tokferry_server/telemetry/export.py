@@ -64,17 +64,19 @@ def _exporter(signal: str) -> str | None:
 def _traces(exporter: str | None) -> list[Callable[[], None]]:
     if exporter is None:
         return []
-    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
 
     from tokferry_server.telemetry.lean import LeanProvider
 
+    settings = TracerProvider(resource=_resource(), shutdown_on_exit=False)
     if exporter == "console":
         sink = AllowListExporter(ConsoleSpanExporter(), SPAN_ATTRIBUTES)
+        processor: SpanProcessor = BatchSpanProcessor(sink)
     else:
-        sink = _imported("tokferry_server.telemetry.otlp").span_exporter()
-    settings = TracerProvider(resource=_resource(), shutdown_on_exit=False)
-    provider = LeanProvider(settings, BatchSpanProcessor(sink))
+        otlp = _imported("tokferry_server.telemetry.otlp")
+        processor = otlp.span_processor(settings.resource)
+    provider = LeanProvider(settings, processor)
     trace.set_tracer_provider(provider)
     return [provider.shutdown]
 

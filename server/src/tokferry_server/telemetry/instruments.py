@@ -119,10 +119,14 @@ class Instruments:
         """Count a call under way."""
         self._active.add()
 
-    def call_ended(self, method: str, code: grpc.StatusCode, seconds: float) -> None:
-        """Note a call that was under way."""
+    def call_ended(
+        self, method: str, code: grpc.StatusCode, seconds: float
+    ) -> dict[str, str]:
+        """Note a call that was under way; give the attributes that it is noted with."""
+        attributes = _call_attributes(method, code)
         self._active.add(number=-1)
-        self._calls.record(seconds, _call_attributes(method, code))
+        self._calls.record(seconds, attributes)
+        return attributes
 
     def transformed(self, connection: str, outcomes: Iterable[Outcome]) -> None:
         """Count the events of a Transform; without a connection under no name."""

