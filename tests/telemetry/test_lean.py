@@ -188,6 +188,7 @@ def test_they_are_encoded_as_the_sdk_encodes_them() -> None:
             if one.status.code == 0:
                 one.ClearField("status")
     assert ours == theirs
+    assert b"vendor" not in ours.SerializeToString()
 
 
 @pytest.mark.tells("the exporter has to clean this span")

@@ -1,7 +1,8 @@
 """Spans at a third of what the SDK's own cost; all else is the SDK's.
 
 Sampler, ids, resource and batching are those that ``OTEL_*`` set up. What spans of this
-service never have is left out: events, limits, and checks of what attributes may be.
+service never have is left out: events, limits, and checks of what attributes may be. A
+caller's ``tracestate`` is left out as well: it may hold anything.
 """
 
 import time
@@ -29,7 +30,6 @@ from opentelemetry.trace import (
     SpanKind,
     Status,
     TraceFlags,
-    TraceState,
 )
 from opentelemetry.util.types import Attributes, AttributeValue
 
@@ -92,7 +92,7 @@ class _Tracer(trace.Tracer):
             above = trace.get_current_span(context)
         if type(above) is LeanSpan:
             # It has been chosen, and the whole trace with it.
-            span = LeanSpan(self, name, kind, above.trace_id, above, above.trace_state)
+            span = LeanSpan(self, name, kind, above.trace_id, above)
         elif above is _NOT_CHOSEN:
             return above
         elif above is trace.INVALID_SPAN and self._bound is not None:
@@ -107,7 +107,7 @@ class _Tracer(trace.Tracer):
             found = self._sampler.should_sample(context, trace_id, name, kind)
             if found.decision is not Decision.RECORD_AND_SAMPLE:
                 return _NOT_CHOSEN
-            span = LeanSpan(self, name, kind, trace_id, parent, found.trace_state)
+            span = LeanSpan(self, name, kind, trace_id, parent)
         span.span_id = self._ids.generate_span_id()
         if attributes:
             span.attributes.update(attributes)
@@ -162,26 +162,24 @@ class LeanSpan(trace.Span):
 
     __slots__ = (
         *("above", "attributes", "end_time", "kind", "links", "name", "span_id"),
-        *("start_time", "status", "trace_id", "trace_state", "tracer"),
+        *("start_time", "status", "trace_id", "tracer"),
     )
     span_id: int
     start_time: int
 
-    def __init__(  # noqa: PLR0913, PLR0917  what a span is
+    def __init__(
         self,
         tracer: _Tracer,
         name: str,
         kind: SpanKind,
         trace_id: int,
         above: "LeanSpan | SpanContext | None" = None,
-        trace_state: TraceState | None = None,
     ) -> None:
         self.tracer = tracer
         self.name = name
         self.kind = kind
         self.trace_id = trace_id
         self.above = above
-        self.trace_state = trace_state
         self.attributes: dict[str, AttributeValue] = {}
         self.links: Sequence[Link] = ()
         self.status = UNSET
@@ -195,13 +193,22 @@ class LeanSpan(trace.Span):
             self.span_id,
             is_remote=False,
             trace_flags=_SAMPLED,
-            trace_state=self.trace_state,
         )
 
     @property
     def parent(self) -> SpanContext | None:
         """What tells the span above from others; None for the first of a trace."""
-        return self.above.context if isinstance(self.above, LeanSpan) else self.above
+        above = self.above
+        if above is None:
+            return None
+        if isinstance(above, LeanSpan):
+            return above.context
+        return SpanContext(
+            above.trace_id,
+            above.span_id,
+            is_remote=above.is_remote,
+            trace_flags=above.trace_flags,
+        )
 
     @property
     def resource(self) -> Resource:

@@ -103,7 +103,7 @@ def encode(span: LeanSpan) -> bytes:
     parts.append(_attributes(tuple(span.attributes.items())))
     if above is not None:
         parts += (_PARENT_ID, above.span_id.to_bytes(8, "big"))
-    if links or span.trace_state or status is not UNSET:
+    if links or status is not UNSET:
         parts.append(_rare(span))
     body = b"".join(parts)
     return b"".join((_SPAN, _length(len(body)), body))
@@ -121,8 +121,6 @@ def _length(number: int) -> bytes:
 def _rare(span: LeanSpan) -> bytes:
     """Encode what few spans have."""
     message = SpanMessage()
-    if span.trace_state is not None:
-        message.trace_state = span.trace_state.to_header()
     for link in span.links:
         message.links.add(
             trace_id=link.context.trace_id.to_bytes(16, "big"),
