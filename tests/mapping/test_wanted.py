@@ -7,9 +7,18 @@ import pytest
 
 from strategies.cases import connection
 from tokferry.mparticle import v1 as mparticle
+from tokferry_server.mapping.consent import refused_by_user
 from tokferry_server.mapping.table import load_fields
 from tokferry_server.mapping.transform import Transformer
-from tokferry_server.mapping.wanted import ALWAYS, BESIDE, EXTENDED, MATCHED
+from tokferry_server.mapping.wanted import (
+    ALWAYS,
+    BESIDE,
+    CONSENT,
+    EXTENDED,
+    HISTORICAL,
+    MATCHED,
+    OPT_OUT,
+)
 from tokferry_server.mparticle import model
 from tokferry_server.mparticle.model import Batch, Event, PartOfEvent
 from tokferry_server.mparticle.read_proto import read_proto
@@ -19,7 +28,10 @@ LEAD: Final[dict[str, Any]] = {"name": "m", "event": "Lead"}
 
 
 @pytest.mark.parametrize(
-    "name", sorted(ALWAYS.union(EXTENDED, MATCHED, *BESIDE.values()))
+    "name",
+    sorted(
+        ALWAYS.union(EXTENDED, MATCHED, HISTORICAL, CONSENT, OPT_OUT, *BESIDE.values())
+    ),
 )
 def test_what_code_wants_by_itself_is_in_the_model(name: str) -> None:
     owner, _, field = name.partition(".")
@@ -123,6 +135,43 @@ def test_of_maps_only_the_entries_that_are_named_are_read() -> None:
     assert isinstance(read, Event)
     assert read.data is not None
     assert read.data.custom_flags == {"TikTok.Ttp": "TikTok.Ttp"}
+
+
+@pytest.mark.parametrize("spelling", ["Ads [all]", " ads [ALL] "])
+@pytest.mark.parametrize("consented", [True, False, None])
+def test_of_consents_those_to_the_purposes_asked_for_are_read(
+    spelling: str, consented: bool | None
+) -> None:
+    made = connection(gdpr_purposes=["ads [All]"], ccpa_opt_out="ignore")
+    message = mparticle.Batch()
+    message.consent_state.gdpr["Analytics"].consented = True
+    message.consent_state.gdpr[spelling].SetInParent()
+    if consented is not None:
+        message.consent_state.gdpr[spelling].consented = consented
+    message.consent_state.ccpa.data_sale_opt_out.consented = True
+
+    (batch,) = read_proto([message], Transformer(made).wanted)
+
+    assert isinstance(batch, Batch)
+    state = batch.data.consent_state
+    assert state is not None
+    assert isinstance(state.gdpr, dict)
+    assert [*state.gdpr] == [spelling]
+    assert state.ccpa is None
+    assert (refused_by_user(batch.data, made) is None) is (consented is True)
+
+
+def test_consents_are_not_read_where_nothing_is_refused_for_them() -> None:
+    made = connection(ccpa_opt_out="ignore", historical="send")
+    message = mparticle.Batch()
+    message.consent_state.gdpr["Analytics"].consented = True
+    message.source_info.is_historical = True
+
+    (batch,) = read_proto([message], Transformer(made).wanted)
+
+    assert isinstance(batch, Batch)
+    assert batch.data.consent_state is None
+    assert batch.data.source_info is None
 
 
 def test_typed_events_are_read_so_far_and_whole_when_asked() -> None:

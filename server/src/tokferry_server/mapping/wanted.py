@@ -16,14 +16,16 @@ from tokferry_server.mapping.table import Plan
 
 ALWAYS: Final = frozenset(
     {
-        *("BatchData.environment", "BatchData.source_info", "SourceInfo.is_historical"),
-        *("BatchData.consent_state", "ConsentState.gdpr", "ConsentState.ccpa"),
-        *("CcpaConsentState.data_sale_opt_out", "Consent.consented"),
-        *("BatchData.user_identities", "EventData.event_type"),
+        *("BatchData.environment", "BatchData.user_identities", "EventData.event_type"),
         *("EventData.product_action", "ProductAction.action", "ProductAction.products"),
     }
 )
-"""What consent, matching and identities read, whatever the settings."""
+"""What matching and identities read, whatever the settings."""
+
+HISTORICAL: Final = ("BatchData.source_info", "SourceInfo.is_historical")
+CONSENT: Final = ("BatchData.consent_state", "Consent.consented")
+OPT_OUT: Final = ("ConsentState.ccpa", "CcpaConsentState.data_sale_opt_out")
+"""What is read to refuse a batch, by a connection that would refuse it."""
 
 EXTENDED: Final = frozenset(
     {
@@ -62,7 +64,7 @@ def wanted(connection: Connection, plan: Plan) -> frozenset[str]:
     steps = plan.batch_steps + plan.event_steps
     steps += plan.commerce_steps + plan.product_steps
     paths = [path for step in steps for path in step.paths]
-    found = {*ALWAYS, *_events(connection)}
+    found = {*ALWAYS, *_refused_by(connection), *_events(connection)}
     if connection.native_events == "extended":
         found |= EXTENDED | {"EventData.custom_flags[Rokt.CommerceEventType]"}
     if mappings:
@@ -73,6 +75,17 @@ def wanted(connection: Connection, plan: Plan) -> frozenset[str]:
     for beside in [*(step.row.rule for step in steps), *(path.text for path in paths)]:
         found.update(BESIDE.get(beside, ()))
     return frozenset(found.union(*(_fields(path) for path in paths)))
+
+
+def _refused_by(connection: Connection) -> Iterator[str]:
+    """Yield what decides whether a batch is sent at all."""
+    if connection.historical == "drop":
+        yield from HISTORICAL
+    if connection.gdpr_purposes:
+        yield from CONSENT
+        yield from (f"ConsentState.gdpr[{name}]" for name in connection.gdpr_purposes)
+    if connection.ccpa_opt_out != "ignore":
+        yield from (*CONSENT, *OPT_OUT)
 
 
 def _events(connection: Connection) -> Iterator[str]:

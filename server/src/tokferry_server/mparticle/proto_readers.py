@@ -24,6 +24,7 @@ from tokferry_server.mparticle.proto_values import (
     members,
     plain,
     spellings,
+    values_in_any_case,
 )
 from tokferry_server.written import load
 
@@ -48,6 +49,7 @@ class Readers:
             "identities": identities,
             "members": members,
             "plain": plain,
+            "values_in_any_case": values_in_any_case,
         }
 
     def load(self) -> dict[str, Any]:
@@ -129,7 +131,8 @@ class Readers:
             if self._is_wanted(struct, name, place):
                 yield name, self._code(field, _struct_in(hints[name]), place)
             elif keys := self._keys(struct, name):
-                yield name, self._entries(field, keys, place)
+                one = _struct_in(hints[name])
+                yield name, self._entries(field, one, keys, place)
 
     def _is_wanted(self, struct: Struct, name: str, place: str) -> bool:
         """Whether the field is wanted, under any name, or of messages at the place."""
@@ -175,21 +178,27 @@ class Readers:
         read = "members" if struct is None else self.add(struct, value.message_type)
         return f"each_value({read}, {at})"
 
-    def _entries(self, field: FieldDescriptor, keys: list[str], place: str) -> str:
+    def _entries(
+        self, field: FieldDescriptor, one: Struct | None, keys: list[str], place: str
+    ) -> str:
         """Give the expression that reads some entries of the map at ``place``."""
         at, known = f"{place}.{field.name}", f"{field.name}_read"
-        read = "attributes" if self._is_of_attributes(field) else "entries"
+        value = _value_of(field)
+        if one is not None and value is not None:
+            self.names[known] = frozenset(key.strip().lower() for key in keys)
+            return f"values_in_any_case({self.add(one, value)}, {at}, {known})"
+        read = "attributes" if value is AttributeValue.DESCRIPTOR else "entries"
         self.names[known] = tuple(keys)
         if field.name == "user_attributes":
-            self.names[known] = frozenset(key.lower() for key in keys)
+            self.names[known] = frozenset(keys).union(key.lower() for key in keys)
             read = "attributes_in_any_case"
         return f"{read}({at}, {known})"
 
-    @staticmethod
-    def _is_of_attributes(field: FieldDescriptor) -> bool:
-        entry = field.message_type
-        value = entry.fields_by_name["value"] if entry is not None else None
-        return value is not None and value.message_type is AttributeValue.DESCRIPTOR
+
+def _value_of(field: FieldDescriptor) -> Descriptor | None:
+    """Give the message that the values of a map are, if they are messages."""
+    entry = field.message_type
+    return None if entry is None else entry.fields_by_name["value"].message_type
 
 
 def _struct_in(hint: Any) -> Struct | None:

@@ -69,6 +69,17 @@ def attributes_in_any_case(entries: Any, keys: Collection[str]) -> dict[str, Any
     return read
 
 
+def values_in_any_case(
+    read: Reader, entries: Any, keys: Collection[str]
+) -> dict[str, Any]:
+    """Read what a map has under these keys, which are in lower case, in any case."""
+    return {
+        key: read(entries[key])
+        for key in entries
+        if key in keys or key.strip().lower() in keys
+    }
+
+
 def plain(value: AttributeValue) -> Any:
     """Give an attribute as JSON would have it."""
     text = value.string_value
