@@ -75,9 +75,10 @@ def _consented(batch: BatchData, purpose: str) -> bool:
     if not isinstance(gdpr, dict):
         return False
     wanted = purpose.strip().lower()
-    answers = [
-        consent is not None and as_truth(consent.consented) is True
-        for name, consent in gdpr.items()
-        if name == wanted or name.strip().lower() == wanted
-    ]
-    return bool(answers) and all(answers)
+    found = False
+    for name, consent in gdpr.items():
+        if name == wanted or name.strip().lower() == wanted:
+            if consent is None or as_truth(consent.consented) is not True:
+                return False
+            found = True
+    return found

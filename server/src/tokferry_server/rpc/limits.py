@@ -26,9 +26,9 @@ def check_event_count(batches: list[Batch | Malformed], limit: int) -> int:
     Raises:
         CallError: INVALID_ARGUMENT, with the limit in its metadata.
     """
-    events = sum(
-        1 if isinstance(batch, Malformed) else len(batch.events) for batch in batches
-    )
+    events = 0
+    for batch in batches:
+        events += 1 if isinstance(batch, Malformed) else len(batch.events)
     if events > limit:
         raise CallError(
             code=grpc.StatusCode.INVALID_ARGUMENT,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from itertools import islice
 from typing import TypeVar
 
 SLICE = 100
@@ -12,9 +13,10 @@ T = TypeVar("T")
 
 async def collect(items: Iterable[T]) -> list[T]:
     """Give all items, letting other calls run after each slice."""
-    collected: list[T] = []
-    for item in items:
-        collected.append(item)
-        if len(collected) % SLICE == 0:
-            await asyncio.sleep(0)
+    rest = iter(items)
+    collected = sliced = list(islice(rest, SLICE))
+    while len(sliced) == SLICE:
+        await asyncio.sleep(0)
+        sliced = list(islice(rest, SLICE))
+        collected += sliced
     return collected

@@ -52,11 +52,9 @@ _LISTS = ("email", "phone", "external_id")
 
 def write_transform_result(outcome: Outcome, wire: WireFormat) -> Members:
     """Write one outcome; each event with the bytes that Forward would post."""
-    members: Members = {
-        "batch": outcome.batch,
-        "event": outcome.event,
-        "warnings": write_warnings(outcome.warnings),
-    }
+    members: Members = {"batch": outcome.batch, "event": outcome.event}
+    if outcome.warnings:
+        members["warnings"] = write_warnings(outcome.warnings)
     if outcome.drop is None:
         members["outcome"] = _EVENTS
         members["events"] = [_transformed(mapped, wire) for mapped in outcome.events]
