@@ -114,6 +114,30 @@ def test_events_that_can_become_nothing_are_not_read(
     assert [one.event_type for one in events if one.data is not None] == read
 
 
+def test_of_batches_without_events_that_are_read_only_the_origin_is_read() -> None:
+    made = connection(user_attributes=True)
+    development = mparticle.Environment.ENVIRONMENT_DEVELOPMENT
+    message = mparticle.Batch(ip="203.0.113.7", environment=development)
+    message.source_info.is_historical = True
+    message.user_attributes["$City"].string_value = "Berlin"
+    message.events.add().session_start.SetInParent()
+
+    (without,) = read_proto([message], Transformer(made).wanted)
+    message.events.add().commerce_event.SetInParent()
+    (with_one,) = read_proto([message], Transformer(made).wanted)
+
+    assert isinstance(without, Batch)
+    assert isinstance(with_one, Batch)
+    for batch in (without, with_one):
+        assert batch.data.environment == "development"
+        assert batch.data.source_info is not None
+        assert batch.data.source_info.is_historical is True
+    assert without.data.user_attributes is None
+    assert without.data.ip is None
+    assert with_one.data.user_attributes == {"$City": "Berlin"}
+    assert with_one.data.ip == "203.0.113.7"
+
+
 def test_of_maps_only_the_entries_that_are_named_are_read() -> None:
     wanted = Transformer(connection(user_attributes=True)).wanted
     message = mparticle.Batch()
@@ -149,6 +173,7 @@ def test_of_consents_those_to_the_purposes_asked_for_are_read(
     if consented is not None:
         message.consent_state.gdpr[spelling].consented = consented
     message.consent_state.ccpa.data_sale_opt_out.consented = True
+    message.events.add().commerce_event.SetInParent()
 
     (batch,) = read_proto([message], Transformer(made).wanted)
 
@@ -166,6 +191,7 @@ def test_consents_are_not_read_where_nothing_is_refused_for_them() -> None:
     message = mparticle.Batch()
     message.consent_state.gdpr["Analytics"].consented = True
     message.source_info.is_historical = True
+    message.events.add().commerce_event.SetInParent()
 
     (batch,) = read_proto([message], Transformer(made).wanted)
 

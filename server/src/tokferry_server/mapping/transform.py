@@ -84,7 +84,7 @@ class Transformer:
         event_type = _event_type(event, data)
         custom = self._custom.find(event_type, data) if self._mappings else []
         native = None if custom else self._native.find(event_type, data)
-        drop = (native and native.drop) or shared.refused_by_user
+        drop = (native and native.drop) or shared.prepare()
         if drop is not None:
             return Outcome(batch=number, event=index, drop=drop)
         made, scope = shared.begin(data, event_type, index)

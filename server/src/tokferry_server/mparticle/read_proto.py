@@ -4,9 +4,9 @@ An enum gives mParticle's own spelling. A mapping may say which fields it reads,
 the others are left unread; that is most of them.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf.descriptor import Descriptor
 
@@ -24,6 +24,10 @@ from tokferry_server.mparticle.proto_readers import Readers
 from tokferry_server.mparticle.proto_values import Reader, enum_reader, spellings
 
 _DATA = EventMessage.DESCRIPTOR.oneofs_by_name["data"]
+ORIGIN: Final = frozenset(
+    {"BatchData.environment", "BatchData.source_info", "SourceInfo.is_historical"}
+)
+"""Where a batch is from: all that is read of it if the data of no event is."""
 _COMMON: dict[str, Descriptor | None] = {"common": EventInfo.DESCRIPTOR}
 
 
@@ -33,10 +37,12 @@ def read_proto(
     """Read typed batches; an event at odds with itself comes back as ``Malformed``.
 
     ``wanted`` names what to read as ``mapping/wanted.py`` does; without it all is read.
-    The data of events of other types stays ``None``.
+    The data of events of other types stays ``None``; if none has any, of the batch's
+    own data only its origin is read.
     """
     reading = _reading(None if wanted is None else frozenset(wanted))
-    return [reading.batch(message) for message in messages]
+    # Slices, here and below, are lists, which take a third of the time to go through.
+    return [reading.batch(message) for message in messages[:]]
 
 
 class Reading:
@@ -53,15 +59,17 @@ class Reading:
             readers.add_data(f"read_{kind.name}", EventData, parts, whole)
         functions = readers.load()
         self._batch: Reader = functions[batch]
+        self._origin = self._batch if wanted is None else _origin_reader(wanted)
         self._common: Reader = functions["read_nothing_else"]
         self._data: dict[str, Reader] = {
             kind.name: functions[f"read_{kind.name}"] for kind in kinds
         }
 
     def batch(self, message: BatchMessage) -> Batch:
-        """Read one batch with its events."""
+        """Read one batch with its events; without theirs, of its own data little."""
         events = [self.event(event) for event in message.events[:]]
-        return Batch(self._batch(message), events)
+        read = self._batch if _have_data(events) else self._origin
+        return Batch(read(message), events)
 
     def event(self, message: EventMessage) -> Event | Malformed:
         """Read one event."""
@@ -91,6 +99,20 @@ class Reading:
 @lru_cache(maxsize=64)
 def _reading(wanted: frozenset[str] | None) -> Reading:
     return Reading(wanted)
+
+
+def _origin_reader(wanted: Collection[str]) -> Reader:
+    readers = Readers(ORIGIN.intersection(wanted))
+    name = readers.add(BatchData, BatchMessage.DESCRIPTOR)
+    read: Reader = readers.load()[name]
+    return read
+
+
+def _have_data(events: Iterable[Event | Malformed]) -> bool:
+    for event in events:  # noqa: SIM110  a generator takes three times as long
+        if type(event) is Event and event.data is not None:
+            return True
+    return False
 
 
 def _read_whole(message: EventMessage) -> Any:
