@@ -145,7 +145,10 @@ class BatchSpans:
         if connection:
             current.set_attribute(CONNECTION, connection)
         return self._tracer.start_span(
-            "map", attributes={EVENTS: events}, record_exception=False
+            "map",
+            attributes={EVENTS: events},
+            record_exception=False,
+            set_status_on_exception=False,
         )
 
 
