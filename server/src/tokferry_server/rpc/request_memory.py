@@ -1,16 +1,16 @@
 """How many bytes of requests are held at a time, from reading to answering."""
 
 import asyncio
-from collections import OrderedDict, deque
 from typing import Final
 
 from tokferry_server.delivery.slots import asker
+from tokferry_server.lines import Lines
 
 MOST_BYTES: Final = 8 * 1024 * 1024
 """What is read takes five times as much: by gRPC, as a message, as rows, as answers."""
 IDLE_SECONDS: Final = 0.1
 """How long room is kept for a message that does not come, while others wait for it."""
-_Line = deque[tuple[int, "asyncio.Future[None]"]]
+_Waiting = tuple[int, "asyncio.Future[None]"]
 
 
 class RequestMemory:
@@ -26,7 +26,7 @@ class RequestMemory:
         self._most = most
         self._idle_seconds = idle_seconds
         self._held = 0
-        self._waiting: OrderedDict[str, _Line] = OrderedDict()
+        self._waiting: Lines[_Waiting] = Lines()
 
     async def reserve(self, size: int) -> "Share":
         """Wait until ``size`` more bytes may be held."""
@@ -50,27 +50,25 @@ class RequestMemory:
 
     async def _turn(self, size: int) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(asker.get(), deque()).append((size, turn))
+        who, waiting = asker.get(), (size, turn)
+        self._waiting.put(who, waiting)
         try:
             await turn
         except asyncio.CancelledError:
             was_let_in = turn.done() and not turn.cancelled()
+            self._waiting.remove(who, waiting)
             self.change(-size if was_let_in else 0)
             raise
 
     def _let_in(self) -> None:
         while self._waiting:
-            who, line = next(iter(self._waiting.items()))
-            size, turn = line[0]
+            size, turn = self._waiting.next()
             if not turn.done():
                 if not self._fits(size):
                     return
                 self._held += size
                 turn.set_result(None)
-                self._waiting.move_to_end(who)
-            line.popleft()
-            if not line:
-                del self._waiting[who]
+            self._waiting.take()
 
     def _fits(self, size: int) -> bool:
         return not self._held or self._held + size <= self._most

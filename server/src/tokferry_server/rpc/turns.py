@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Final
 
+from tokferry_server.lines import Lines
+
 AT_WORK: Final = 8
 """How many calls are worked on at a time; those that wait for others do not count."""
 WORK_SECONDS: Final = 0.02
@@ -17,7 +19,6 @@ MOST_OF_ONE: Final = 64
 
 Begin = Callable[[], object]
 """Takes a call up; its work is done later."""
-_Line = OrderedDict[str, deque[Begin]]
 
 
 class Turns:
@@ -32,7 +33,7 @@ class Turns:
     ) -> None:
         self._most_at_work = at_work
         self._work_seconds = work_seconds
-        self._lines: OrderedDict[str, _Line] = OrderedDict()
+        self._lines: OrderedDict[str, Lines[Begin]] = OrderedDict()
         self._begun: deque[float] = deque()
         self._look_again: asyncio.TimerHandle | None = None
         self.waiting = 0
@@ -46,11 +47,9 @@ class Turns:
         if not self._lines and self._may_begin():
             begin()
             return
-        line = self._lines.setdefault(method, OrderedDict())
-        calls = line.setdefault(peer, deque())
-        calls.append(begin)
-        if len(calls) > MOST_OF_ONE:
-            calls.popleft()
+        calls = self._lines.setdefault(method, Lines())
+        if calls.put(peer, begin) > MOST_OF_ONE:
+            calls.drop_oldest(peer)
         else:
             self.waiting += 1
         self._go_on()
@@ -83,13 +82,10 @@ class Turns:
         self._go_on()
 
     def _next(self) -> Begin:
-        method, line = self._lines.popitem(last=False)
-        peer, calls = line.popitem(last=False)
-        begin = calls.popleft()
+        method, calls = self._lines.popitem(last=False)
+        begin = calls.take()
         if calls:
-            line[peer] = calls
-        if line:
-            self._lines[method] = line
+            self._lines[method] = calls
         self.waiting -= 1
         return begin
 
