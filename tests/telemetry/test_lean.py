@@ -191,6 +191,22 @@ def test_they_are_encoded_as_the_sdk_encodes_them() -> None:
     assert b"vendor" not in ours.SerializeToString()
 
 
+def test_what_is_left_out_does_not_keep_the_rest_from_being_sent() -> None:
+    [_, (provider, exporter)] = providers()
+    span = provider.get_tracer("test").start_span("call")
+    span.set_attribute("rpc.method", "m")
+    span.set_attribute("of.a.plugin", ["a", "b"])
+    span.end()
+    spans = exporter.get_finished_spans()
+    [scope] = (
+        _LeanExporter(spans[0].resource)
+        ._translate_data(spans)
+        .resource_spans[0]
+        .scope_spans
+    )
+    assert [pair.key for pair in scope.spans[0].attributes] == ["rpc.method"]
+
+
 @pytest.mark.tells("the exporter has to clean this span")
 def test_nothing_but_what_is_allowed_is_exported() -> None:
     [_, (provider, exporter)] = providers()

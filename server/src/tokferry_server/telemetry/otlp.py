@@ -100,7 +100,8 @@ def encode(span: LeanSpan) -> bytes:
         _REMOTE if is_remote else _LOCAL,
     )
     parts = [fixed, _KINDS[id(span.kind)], _name(span.name)]
-    parts.append(_attributes(tuple(span.attributes.items())))
+    given = [item for item in span.attributes.items() if item[0] in SPAN_ATTRIBUTES]
+    parts.append(_attributes(tuple(given)))
     if above is not None:
         parts += (_PARENT_ID, above.span_id.to_bytes(8, "big"))
     if links or status is not UNSET:
@@ -140,8 +141,8 @@ def _name(name: str) -> bytes:
 @lru_cache(maxsize=1024)
 def _attributes(given: tuple[tuple[str, Any], ...]) -> bytes:
     """Encode attributes: most spans have those of another one."""
-    allowed = [_pair(key, value) for key, value in given if key in SPAN_ATTRIBUTES]
-    return SpanMessage(attributes=allowed).SerializeToString()
+    pairs = [_pair(key, value) for key, value in given]
+    return SpanMessage(attributes=pairs).SerializeToString()
 
 
 def _pair(key: str, value: object) -> KeyValue:

@@ -25,7 +25,9 @@ def as_text(value: Any) -> str | None:
         trimmed = value.strip()
         if trimmed > "1":  # as nearly all is: neither blank nor a zero
             return trimmed
-        return None if _is_zero_uuid(trimmed) else trimmed or None
+        if trimmed[:1] == "0" and _is_zero_uuid(trimmed):
+            return None
+        return trimmed or None
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
