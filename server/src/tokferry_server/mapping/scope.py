@@ -16,7 +16,7 @@ from tokferry_server.mapping.phone import known_region
 from tokferry_server.mparticle.identities import identities
 from tokferry_server.mparticle.model import BatchData, EventData, Product
 
-_COUNTRY, _RESERVED = "$country", "$Country"
+_COUNTRY = "$country"
 
 
 class Scope:
@@ -121,9 +121,6 @@ class BatchState:
 def _region(connection: Connection, batch: BatchData) -> str | None:
     attributes = batch.user_attributes
     if isinstance(attributes, dict):
-        exact = attributes.get(_RESERVED)
-        if type(exact) is str and (region := known_region(exact)) is not None:
-            return region
         for name, value in attributes.items():
             if (
                 len(name) == len(_COUNTRY)

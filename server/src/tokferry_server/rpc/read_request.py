@@ -23,9 +23,7 @@ def read_batches(
             ErrorReason.ERROR_REASON_EMPTY_REQUEST,
             [Violation("input", "set 'batches' or 'json' to at least one batch")],
         )
-    if type(batches[0]) is Malformed and all(
-        isinstance(batch, Malformed) for batch in batches
-    ):
+    if all(isinstance(batch, Malformed) for batch in batches):
         raise invalid(
             ErrorReason.ERROR_REASON_UNREADABLE_INPUT,
             [

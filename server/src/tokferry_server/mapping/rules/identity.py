@@ -50,14 +50,12 @@ def external_ids(chosen: Chosen, scope: Scope) -> OneOrMany | None:
 
 def _hashed(chosen: Chosen, scope: Scope, normalise: Normalise) -> OneOrMany | None:
     """Give the digests without duplicates; the scope's path names where they are of."""
-    if len(chosen) == 1:
-        ((identity_type, value),) = chosen
-        scope.path = f"batch.user_identities.{identity_type}"
-        return _hashed_one(value, scope, normalise)
     digests: dict[str, str] = {}
     for identity_type, value in chosen:
         scope.path = path = f"batch.user_identities.{identity_type}"
         made = _hashed_one(value, scope, normalise)
+        if len(chosen) == 1:
+            return made
         if made is not None:
             digests.setdefault(made, path)
     if not digests:

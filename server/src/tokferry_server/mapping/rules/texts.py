@@ -23,8 +23,6 @@ def as_text(value: Any) -> str | None:
     """
     if isinstance(value, str):
         trimmed = value.strip()
-        if trimmed > "1":  # as nearly all is: neither blank nor a zero
-            return trimmed
         if trimmed[:1] == "0" and _is_zero_uuid(trimmed):
             return None
         return trimmed or None
