@@ -180,7 +180,13 @@ class Line:
 
 
 @pytest.fixture
-async def line() -> AsyncIterator[Line]:
+def timeouts() -> Timeouts:
+    """Give limits that no answer reaches, however slow the machine is."""
+    return Timeouts(connect=30, write=30, read=30, attempt=60)
+
+
+@pytest.fixture
+async def line(timeouts: Timeouts) -> AsyncIterator[Line]:
     """Give a forwarder and a sandbox that does not validate, but remembers."""
     time = FakeTime()
     async with (
@@ -189,7 +195,7 @@ async def line() -> AsyncIterator[Line]:
             base_url=sandbox.url,
             user_agent="tokferry-tests/1",
             allow_loopback=True,
-            timeouts=Timeouts(connect=1, write=1, read=0.3, attempt=2),
+            timeouts=timeouts,
         ) as transport,
     ):
         sandbox._gate.validate = False

@@ -7,24 +7,24 @@ from typing import Any
 import msgspec
 import pytest
 
+from tokferry_server.delivery import Timeouts
 from tokferry_server.sandbox import Fault
 
 TABLE = tomllib.loads(Path(__file__).with_name("matrix.toml").read_text())
 ROWS = [dict(zip(TABLE["columns"], row, strict=True)) for row in TABLE["rows"]]
+NAMES = [row["name"] for row in ROWS]
 PLACES = {
     "first": {0},
     "middle": {500},
     "last": {999},
     "three at the front": {0, 1, 2},
 }
+LATE, IN_TIME = Timeouts(read=0.3), Timeouts(read=30, attempt=60)
+CASES = [(row, LATE if row["reason"] == "TIMEOUT" else IN_TIME) for row in ROWS]
 REJECTING = [row for row in ROWS if row["outcome"] == "REJECTED"]
 
 
-def _id(value: Any) -> str | None:
-    return value["name"] if isinstance(value, dict) else None
-
-
-@pytest.mark.parametrize("row", ROWS, ids=_id)
+@pytest.mark.parametrize(("row", "timeouts"), CASES, ids=NAMES)
 async def test_one_event_alone(line: Any, row: dict[str, Any]) -> None:
     line.fail(row["fault"], {0})
     [result] = await line.send(1)
@@ -33,7 +33,7 @@ async def test_one_event_alone(line: Any, row: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("row", ROWS, ids=_id)
+@pytest.mark.parametrize(("row", "timeouts"), CASES, ids=NAMES)
 async def test_bad_events_among_a_thousand(
     line: Any, row: dict[str, Any], place: str
 ) -> None:
@@ -70,7 +70,7 @@ async def test_named_events_are_cut_out_with_their_field(line: Any, place: str) 
     assert line.sandbox.counts.requests <= 2 + len(bad) + 1
 
 
-@pytest.mark.parametrize("row", REJECTING, ids=_id)
+@pytest.mark.parametrize("row", REJECTING, ids=[row["name"] for row in REJECTING])
 async def test_a_whole_batch_that_fails_alike_is_the_connections_fault(
     line: Any, row: dict[str, Any]
 ) -> None:

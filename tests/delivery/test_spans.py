@@ -6,7 +6,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFlags
 
-from tokferry_server.delivery import Timeouts, Transport
+from tokferry_server.delivery import Transport
 from tokferry_server.delivery.span import links_of_request
 from tokferry_server.sandbox import Fault
 
@@ -22,7 +22,6 @@ async def _span(line: Any, fault: Fault, resend: int = 0) -> ReadableSpan:
         base_url=line.sandbox.url,
         user_agent="tokferry-tests/1",
         allow_loopback=True,
-        timeouts=Timeouts(read=0.2),
         tracer_provider=provider,
     ) as transport:
         body = b'{"data":[{"event":"jo@example.com"}]}'

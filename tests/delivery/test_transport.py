@@ -23,7 +23,7 @@ Answering = Callable[[bytes], Awaitable[str]]
 
 
 def _transport(url: str, **settings: Any) -> Transport:
-    settings.setdefault("timeouts", Timeouts(connect=1, write=1, read=0.2, attempt=1))
+    settings.setdefault("timeouts", Timeouts(read=30, attempt=60))
     return Transport(
         base_url=url, user_agent="tokferry-tests/1", allow_loopback=True, **settings
     )
@@ -51,7 +51,6 @@ async def _post(transport: Transport, **more: Any) -> Answer:
         ),
         ({"reply": "reset"}, {"failure": Failure.RESET}),
         ({"reply": "reset_unread"}, {"failure": Failure.RESET}),
-        ({"reply": "handle", "delay": 0.5}, {"failure": Failure.READ_TIMEOUT}),
     ],
 )
 async def test_what_comes_back_is_an_answer(
@@ -62,6 +61,12 @@ async def test_what_comes_back_is_an_answer(
     want = {"http_status": None, "code": None, "failure": None, **want}
     assert {name: getattr(answer, name) for name in want} == want
     assert (await _post(line.transport)).code == 0
+
+
+@pytest.mark.parametrize("timeouts", [Timeouts(read=0.2)])
+async def test_an_answer_that_is_late_is_not_waited_for(line: Any) -> None:
+    line.sandbox.script([Fault(reply="handle", delay=5)])
+    assert await _post(line.transport) == Answer(failure=Failure.READ_TIMEOUT)
 
 
 async def test_the_request_carries_token_agent_and_type() -> None:
