@@ -15,12 +15,11 @@ from tokferry_server.mapping.wanted import (
     BESIDE,
     CONSENT,
     EXTENDED,
-    HISTORICAL,
     MATCHED,
     OPT_OUT,
 )
 from tokferry_server.mparticle import model
-from tokferry_server.mparticle.model import Batch, Event, PartOfEvent
+from tokferry_server.mparticle.model import ORIGIN, Batch, Event, PartOfEvent
 from tokferry_server.mparticle.read_proto import read_proto
 
 KINDS: Final = ("commerce_event", "custom_event", "screen_view", "session_start")
@@ -29,9 +28,7 @@ LEAD: Final[dict[str, Any]] = {"name": "m", "event": "Lead"}
 
 @pytest.mark.parametrize(
     "name",
-    sorted(
-        ALWAYS.union(EXTENDED, MATCHED, HISTORICAL, CONSENT, OPT_OUT, *BESIDE.values())
-    ),
+    sorted(ALWAYS.union(EXTENDED, MATCHED, ORIGIN, CONSENT, OPT_OUT, *BESIDE.values())),
 )
 def test_what_code_wants_by_itself_is_in_the_model(name: str) -> None:
     owner, _, field = name.partition(".")

@@ -13,6 +13,7 @@ from tokferry_server.mapping.connection import Connection
 from tokferry_server.mapping.custom.model import CustomMapping
 from tokferry_server.mapping.paths import Path, fields_of, parse_path
 from tokferry_server.mapping.table import Plan
+from tokferry_server.mparticle.model import ORIGIN
 
 ALWAYS: Final = frozenset(
     {
@@ -22,7 +23,6 @@ ALWAYS: Final = frozenset(
 )
 """What matching and identities read, whatever the settings."""
 
-HISTORICAL: Final = ("BatchData.source_info", "SourceInfo.is_historical")
 CONSENT: Final = ("BatchData.consent_state", "Consent.consented")
 OPT_OUT: Final = ("ConsentState.ccpa", "CcpaConsentState.data_sale_opt_out")
 """What is read to refuse a batch, by a connection that would refuse it."""
@@ -80,7 +80,7 @@ def wanted(connection: Connection, plan: Plan) -> frozenset[str]:
 def _refused_by(connection: Connection) -> Iterator[str]:
     """Yield what decides whether a batch is sent at all."""
     if connection.historical == "drop":
-        yield from HISTORICAL
+        yield from ORIGIN
     if connection.gdpr_purposes:
         yield from CONSENT
         yield from (f"ConsentState.gdpr[{name}]" for name in connection.gdpr_purposes)

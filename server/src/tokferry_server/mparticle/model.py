@@ -8,12 +8,17 @@ no cycles, so the garbage collector need not look at structs.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import msgspec
 
 Map = dict[str, Any] | list[Any] | None
 """A JSON object. Some senders (PHP) write an empty one as an empty array."""
+
+ORIGIN: Final = frozenset(
+    {"BatchData.environment", "BatchData.source_info", "SourceInfo.is_historical"}
+)
+"""The fields that tell where a batch is from, and whether from the past."""
 
 
 class Product(msgspec.Struct, gc=False):

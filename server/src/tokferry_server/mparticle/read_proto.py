@@ -6,7 +6,7 @@ the others are left unread; that is most of them.
 
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 from google.protobuf.descriptor import Descriptor
 
@@ -14,6 +14,7 @@ from tokferry.mparticle.v1 import Batch as BatchMessage
 from tokferry.mparticle.v1 import Event as EventMessage
 from tokferry.mparticle.v1 import EventInfo, EventType
 from tokferry_server.mparticle.model import (
+    ORIGIN,
     Batch,
     BatchData,
     Event,
@@ -24,10 +25,6 @@ from tokferry_server.mparticle.proto_readers import Readers
 from tokferry_server.mparticle.proto_values import Reader, enum_reader, spellings
 
 _DATA = EventMessage.DESCRIPTOR.oneofs_by_name["data"]
-ORIGIN: Final = frozenset(
-    {"BatchData.environment", "BatchData.source_info", "SourceInfo.is_historical"}
-)
-"""Where a batch is from: all that is read of it if the data of no event is."""
 _COMMON: dict[str, Descriptor | None] = {"common": EventInfo.DESCRIPTOR}
 
 
