@@ -1,7 +1,8 @@
 """What compiled mappings take for plain, the rule would give just so, and silently."""
 
+import contextlib
 import math
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import example, given, settings
@@ -10,10 +11,10 @@ from hypothesis import strategies as st
 from strategies.cases import connection
 from tokferry_server.mapping.rules import RULES
 from tokferry_server.mapping.rules.absent import ABSENT, MAY_BE_ABSENT
-from tokferry_server.mapping.rules.plain import EASY, PLAIN
+from tokferry_server.mapping.rules.identity import digest
+from tokferry_server.mapping.rules.plain import EASY, NAMES, PLAIN
 from tokferry_server.mapping.scope import BatchState, Scope
 from tokferry_server.mparticle.model import BatchData, EventData
-from tokferry_server.tiktok.names import CURRENCIES
 from tokferry_server.written import load
 
 TEXTS = st.one_of(
@@ -53,16 +54,51 @@ VALUES = st.one_of(
         [2**53, -(2**53), 2.0**53, -(2.0**53), 2.0**53 - 1, -0.0, math.inf]
     ),
 )
-LONG = settings(max_examples=200, deadline=None, derandomize=True)
+NOT_EASY: Final = object()
+IDENTITIES: Final = ("email", "phone", "external_id")
+PERSONAL = st.one_of(
+    VALUES,
+    st.from_regex(r" ?[+0][0-9]{5,16} ?", fullmatch=True),
+    st.from_regex(r" ?[A-Za-z0-9]{1,5}[ -]?[A-Za-z0-9]{0,5} ?", fullmatch=True),
+    st.text("aF09", min_size=34, max_size=66),
+    st.sampled_from(
+        [
+            *("Jo.Doe@example.com", "@example.com", "jo@", "a@b@c", " jo@example.com"),
+            *("+12135550101", "+4915112345678", "+490151", "+0123456789", "0" * 36),
+            *("New York", "texas", "Texas", "\u0130lker", "Zoe\u0308", "f" * 64),
+            *("US", "us", "DE", "UK", "ZZ", "90012-1234", "SW1A 1AA", "\ud800"),
+        ]
+    ),
+)
+PARTS = st.one_of(PERSONAL, st.text("enUS\u0130", min_size=1, max_size=3))
+LONG = settings(max_examples=400, deadline=None, derandomize=True)
+
+
+def values_of(rule: str) -> st.SearchStrategy[Any]:
+    """Give values as the rule is given them."""
+    if rule in IDENTITIES:
+        one = st.tuples(st.sampled_from(["email", "customer_id"]), PERSONAL)
+        return st.lists(one, min_size=1, max_size=2)
+    return st.tuples(PARTS, PARTS) if rule == "locale" else PERSONAL
 
 
 def asked(condition: str, value: Any) -> bool:
     source = f"def holds(value):\n    return bool({condition.format('value')})\n"
-    return bool(load(source, {"CURRENCIES": CURRENCIES})["holds"](value))
+    return bool(load(source, dict(NAMES))["holds"](value))
 
 
-def fresh_scope() -> Scope:
-    return Scope(BatchState(connection(), BatchData()), EventData(), "", 0)
+def easily(rule: str, value: Any, scope: Scope) -> Any:
+    """Give what compiled mappings make of an easy value, or that it is none."""
+    condition, *done = (text.format("value") for text in EASY[rule])
+    lines = [f"if {condition}:", *(f"    {line}" for line in done), "    return value"]
+    body = "".join(f"    {line}\n" for line in [*lines, "return NOT_EASY"])
+    names = {**NAMES, "NOT_EASY": NOT_EASY}
+    return load(f"def make(value, scope):\n{body}", names)["make"](value, scope)
+
+
+def fresh_scope(country: str | None = None, **more: Any) -> Scope:
+    batch = BatchData(user_attributes=country and {"$Country": country})
+    return Scope(BatchState(connection(**more), batch), EventData(), "", 0)
 
 
 def ruled(rule: str, value: Any) -> Any:
@@ -88,15 +124,21 @@ def test_a_plain_value_is_sent_as_it_is(rule: str, value: Any) -> None:
 
 @pytest.mark.parametrize("rule", EASY)
 @LONG
-@given(VALUES)
-def test_an_easy_value_is_what_the_rule_makes_of_it(rule: str, value: Any) -> None:
-    condition, *done = EASY[rule]
-    if not asked(PLAIN.get(rule, "False"), value) and asked(condition, value):
-        scope, ruled_scope = fresh_scope(), fresh_scope()
-        lines = "\n    ".join([*done, "return {0}"]).format("value")
-        made = load(f"def make(value, scope):\n    {lines}\n", {})["make"]
+@given(data=st.data())
+def test_an_easy_value_is_what_the_rule_makes_of_it(
+    rule: str, data: st.DataObject
+) -> None:
+    value = data.draw(values_of(rule))
+    country = data.draw(st.sampled_from([None, "US", "DE"]))
+    case = data.draw(st.sampled_from(["as_is", "lower"]))
+    scope, ruled_scope = (fresh_scope(country, external_id_case=case) for _ in range(2))
+    made = NOT_EASY
+    if not asked(PLAIN.get(rule, "False"), value):
+        with contextlib.suppress(UnicodeEncodeError):  # which the rule raises, too
+            made = easily(rule, value, scope)
 
-        assert repr(made(value, scope)) == repr(RULES[rule](value, ruled_scope))
+    if made is not NOT_EASY:
+        assert repr(made) == repr(RULES[rule](value, ruled_scope))
         assert (scope.time_ms, scope.warnings, scope.drop) == (
             ruled_scope.time_ms,
             [],
@@ -106,12 +148,55 @@ def test_an_easy_value_is_what_the_rule_makes_of_it(rule: str, value: Any) -> No
 
 
 @pytest.mark.parametrize(
+    ("rule", "value", "made"),
+    [
+        ("email", [("email", "Jo.Doe@example.com")], digest("jo.doe@example.com")),
+        ("phone", [("mobile_number", "+12135550101")], digest("+12135550101")),
+        ("external_id", [("customer_id", "A-1")], digest("A-1")),
+        *(("locale", ("EN", "us"), "en-US"), ("country", "US", "us")),
+        *(("name", "Mary Ann", digest("maryann")), ("city", "San Jose", "sanjose")),
+        *(("state", "Texas", "tx"), ("zip_code", "90012", digest("90012"))),
+        *(("number", 5.0, 5), ("unix_seconds", 1_790_000_000_123, 1_790_000_000)),
+    ],
+)
+def test_what_most_senders_write_is_easy(rule: str, value: Any, made: Any) -> None:
+    assert easily(rule, value, fresh_scope("US")) == made
+
+
+@pytest.mark.parametrize(
+    ("rule", "value"),
+    [
+        *(
+            ("name", "f" * 64),
+            ("name", "\u0130lker"),
+            ("name", "O'Hara"),
+            ("name", " "),
+        ),
+        *(("zip_code", "0" * 36), ("zip_code", "90012-1234"), ("city", "S\u00e3o")),
+        *(("state", "New York"), ("country", "us"), ("country", "ZZ")),
+        *(("email", [("email", one)]) for one in ("jo@", "@example.com", " a@b", 1)),
+        ("email", [("email", "a@example.com"), ("other_email", "b@example.com")]),
+        *(("phone", [("other", one)]) for one in ("12135550101", "+49 151", "+490151")),
+        *(("external_id", [("other", one)]) for one in ("f" * 64, "0", " a", 7)),
+        *(
+            ("locale", ("e1", "US")),
+            ("locale", ("en", None)),
+            ("locale", ("eng", "US")),
+        ),
+    ],
+)
+def test_what_its_rule_has_to_judge_is_not_easy(rule: str, value: Any) -> None:
+    assert easily(rule, value, fresh_scope("US")) is NOT_EASY
+
+
+@pytest.mark.parametrize(
     ("rule", "value"),
     [
         *(("text", "Stoneware mug"), ("number", 19.99), ("number", 5), ("integer", 2)),
         *(("currency", "EUR"), ("page_url", "https://shop.example.com/cart?a=1")),
         *(("referrer", "https://www.example.com/"), ("click_id", "E.C.P.made-up")),
         *(("event_id", "5a3f6c1d-6b0e-4d55-8a35-5a0f8f4b3c33"), ("flag", True)),
+        ("public_ip", "203.0.113.7"),
     ],
 )
 def test_what_most_senders_write_is_plain(rule: str, value: Any) -> None:
@@ -123,6 +208,3 @@ def test_no_rule_says_anything_of_empty_text(rule: str) -> None:
     value = ("", "") if rule == "locale" else () if rule in IDENTITIES else ""
 
     assert ruled(rule, value) is (ABSENT if rule in MAY_BE_ABSENT else None)
-
-
-IDENTITIES = ("email", "phone", "external_id")

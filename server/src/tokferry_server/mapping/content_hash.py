@@ -86,7 +86,8 @@ def _who(scope: Scope) -> str | None:
         return sha256(mpid.encode()).hexdigest()
     named = sorted(
         (name, text)
-        for name, value in scope.state.identities
+        for several in scope.state.identities.values()
+        for name, value in several
         if (text := as_text(value)) is not None
     )
     return sha256(_canonical(named)).hexdigest() if named else None

@@ -19,12 +19,12 @@ def to_e164(given: str, ask_region: Callable[[], str | None]) -> str | WarningCo
 
     The region (ISO 3166-1 alpha-2) is asked for only if the number needs one.
     """
-    if _is_e164(given):
+    if is_e164(given):
         return given
     number = given.translate(_SEPARATORS)
     if number.startswith("00"):
         number = "+" + number[2:]
-    if _is_e164(number):
+    if is_e164(number):
         return number
     region = ask_region()
     if not number.startswith("+") and region is None:
@@ -35,7 +35,7 @@ def to_e164(given: str, ask_region: Callable[[], str | None]) -> str | WarningCo
     return _parse(number, region)
 
 
-def _is_e164(number: str) -> bool:
+def is_e164(number: str) -> bool:
     """Whether it surely is a whole number with its country code: no need to parse."""
     return _E164.fullmatch(number) is not None and "0" not in number[_TRUNK_ZERO]
 
@@ -43,11 +43,12 @@ def _is_e164(number: str) -> bool:
 def known_region(text: str | None) -> str | None:
     """Give the region code in upper case if it is one, else ``None``."""
     code = text.strip().upper() if text else ""
-    return code if code in _regions() else None
+    return code if code in known_regions() else None
 
 
 @cache
-def _regions() -> frozenset[str]:
+def known_regions() -> frozenset[str]:
+    """Give all region codes, in upper case."""
     import phonenumbers
 
     return frozenset(phonenumbers.SUPPORTED_REGIONS)

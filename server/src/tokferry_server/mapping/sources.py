@@ -12,12 +12,10 @@ from tokferry_server.mapping.scope import Scope
 
 def _chosen(scope: Scope, types: tuple[str, ...]) -> list[tuple[str, Any]] | None:
     """Give the identities of these types, in their order, then that of the input."""
-    found = []
-    for wanted in types:
-        for pair in scope.state.identities:
-            if pair[0] == wanted:
-                found.append(pair)  # noqa: PERF401  # a comprehension is slower
-    return found or None
+    identities = scope.state.identities
+    if len(types) == 1:  # as by default
+        return identities.get(types[0])
+    return [pair for wanted in types for pair in identities.get(wanted, ())] or None
 
 
 def _email_identities(scope: Scope) -> Any:

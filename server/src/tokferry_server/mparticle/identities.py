@@ -35,20 +35,24 @@ SPELLINGS: dict[str, str] = {
 """Lower-case spelling → canonical name."""
 
 
-def identities(batch: BatchData) -> list[tuple[str, Any]]:
-    """Give (canonical type, value) of a batch's identities, in input order.
+Identities = dict[str, list[tuple[str, Any]]]
+"""Canonical type → (this type, value) of each identity of the type, in input order."""
+
+
+def identities(batch: BatchData) -> Identities:
+    """Give a batch's identities by their types; unknown types are passed over.
 
     Takes an object keyed by type, an array of ``{identity_type, identity}`` or of
-    pairs of both. Unknown types are passed over.
+    pairs of both.
     """
     given = batch.user_identities
     pairs = given.items() if isinstance(given, dict) else map(_pair, given or ())
-    found = []
+    found: Identities = {}
     for spelling, value in pairs:
         if isinstance(spelling, str):
             name = SPELLINGS.get(spelling) or SPELLINGS.get(spelling.strip().lower())
             if name is not None:
-                found.append((name, value))
+                found.setdefault(name, []).append((name, value))
     return found
 
 

@@ -7,11 +7,10 @@ from tokferry_server.mapping.code.reads import Reads
 from tokferry_server.mapping.paths import Path
 from tokferry_server.mapping.rules import RULES, Rule
 from tokferry_server.mapping.rules.absent import ABSENT, MAY_BE_ABSENT
-from tokferry_server.mapping.rules.plain import EASY, PLAIN
+from tokferry_server.mapping.rules.plain import EASY, NAMES, ONLY_OF_EVENTS, PLAIN
 from tokferry_server.mapping.rules.texts import is_blank_text
 from tokferry_server.mapping.scope import Scope
 from tokferry_server.mapping.table import Step
-from tokferry_server.tiktok.names import CURRENCIES
 
 LEFT_OUT = object()
 """The rule has judged the value, and later alternatives are not to be tried."""
@@ -63,7 +62,7 @@ def write_value(
     member = step.member
     yield f"# {' | '.join(path.text for path in step.paths)} -> {step.row.tiktok}"
     for number, (path, by) in enumerate(zip(step.paths, judges, strict=True)):
-        judged = _judged(step, path, reads, by=by)
+        judged = _judged(step, path, reads, by=by, explain=explain)
         lines = [f"{member} = {reads.expression(path)}"]
         lines += _unless_plain(step, path, judged, explain=explain)
         if number:
@@ -80,7 +79,9 @@ def write_origin(step: Step, entry: str) -> Iterator[str]:
     yield f"    scope.note_origin({tiktok}, {step.row.rule!r})"
 
 
-def _judged(step: Step, path: Path, reads: Reads, *, by: str) -> list[str]:
+def _judged(
+    step: Step, path: Path, reads: Reads, *, by: str, explain: bool
+) -> list[str]:
     """Give the lines that put what the rule makes of a value in its place."""
     member, rule = step.member, step.row.rule
     reads.names[f"rule_{rule}"] = RULES[rule]
@@ -89,7 +90,9 @@ def _judged(step: Step, path: Path, reads: Reads, *, by: str) -> list[str]:
     if by == "judge" and rule not in MAY_BE_ABSENT:
         call = f"rule_{rule}({value}, scope)"
     lines = [f"scope.path = {_mparticle(path)}", f"{member} = {call}"]
-    if rule not in EASY or path.root == "batch":
+    if explain or rule not in EASY:
+        return lines
+    if path.root == "batch" and rule in ONLY_OF_EVENTS:
         return lines
     condition, *done = (text.format(member) for text in EASY[rule])
     return [f"if {condition}:", *indented(done), "else:", *indented(lines)]
@@ -118,7 +121,7 @@ _NAMES = {
     "attempt": attempt,
     "judge_field": judge_field,
     "LEFT_OUT": LEFT_OUT,
-    "CURRENCIES": CURRENCIES,
+    **NAMES,
 }
 
 

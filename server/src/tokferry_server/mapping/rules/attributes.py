@@ -12,8 +12,9 @@ from tokferry_server.mapping.rules.texts import as_text
 from tokferry_server.mapping.scope import Scope
 from tokferry_server.mapping.tables import read_table
 
-_US_STATES: dict[str, str] = read_table("us_states.toml")["codes"]
-_US_ZIP_DIGITS = 5
+US_STATES: dict[str, str] = read_table("us_states.toml")["codes"]
+"""Name in lower case → two letters in lower case."""
+US_ZIP_DIGITS = 5
 _NOT_WORD = re.compile(r"[\W_]+")
 
 
@@ -27,7 +28,7 @@ def zip_code(value: Any, scope: Scope) -> str | None:
 
     def normal(text: str) -> str:
         code = _joined(text)
-        return code[:_US_ZIP_DIGITS] if scope.state.region() == "US" else code
+        return code[:US_ZIP_DIGITS] if scope.state.region() == "US" else code
 
     return _hashed(value, normal)
 
@@ -44,7 +45,7 @@ def state(value: Any, scope: Scope) -> str | None:
     if given is None:
         return None
     if scope.state.region() == "US":
-        given = _US_STATES.get(" ".join(_words(given)), given)
+        given = US_STATES.get(" ".join(_words(given)), given)
     return _joined(given) or None
 
 

@@ -40,8 +40,8 @@ _REFUSED = tuple(
 """Addresses nobody can be reached at. Documentation ranges are not among them:
 TikTok takes them."""
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_IPV4 = re.compile(rf"({_OCTET})(?:\.{_OCTET}){{3}}")
-_MIXED = frozenset(
+IPV4 = re.compile(rf"({_OCTET})(?:\.{_OCTET}){{3}}")
+MIXED = frozenset(
     str(octet)
     for network in _REFUSED
     if network.version == 4  # noqa: PLR2004  # IPv4
@@ -63,8 +63,8 @@ def public_ip(value: Any, scope: Scope) -> str | None:
 
 def is_public(text: str) -> bool:
     """Whether the text is an address that TikTok can match a user by."""
-    plain = _IPV4.fullmatch(text)
-    if plain is not None and plain[1] not in _MIXED:
+    plain = IPV4.fullmatch(text)
+    if plain is not None and plain[1] not in MIXED:
         return True
     try:
         address = ipaddress.ip_address(text)

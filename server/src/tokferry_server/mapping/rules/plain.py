@@ -10,7 +10,25 @@ or one argument (``removeprefix``, ``__trunc__``) cost a fifth of ``startswith``
 """
 
 from collections.abc import Mapping
-from typing import Final
+from hashlib import sha256
+from typing import Any, Final
+
+from tokferry_server.mapping.phone import is_e164, known_regions
+from tokferry_server.mapping.rules.attributes import US_STATES, US_ZIP_DIGITS
+from tokferry_server.mapping.rules.page import IPV4, MIXED
+from tokferry_server.tiktok.names import CURRENCIES
+
+NAMES: Final[Mapping[str, Any]] = {
+    "CURRENCIES": CURRENCIES,
+    "IPV4": IPV4.fullmatch,
+    "MIXED": MIXED,
+    "US_STATES": US_STATES,
+    "US_ZIP_DIGITS": US_ZIP_DIGITS,
+    "is_e164": is_e164,
+    "known_regions": known_regions,
+    "sha256": sha256,
+}
+"""What conditions, and what is done, refer to."""
 
 _TEXT = "type({0}) is str and {0} > '1' and {0}.strip() is {0}"
 _INTEGER = "type({0}) is int and -9007199254740992 < {0} < 9007199254740992"
@@ -41,9 +59,18 @@ PLAIN: Final[Mapping[str, str]] = {
         " and '@' not in {0}"
     ),
     "flag": "{0} is True",
+    "public_ip": (
+        "type({0}) is str and (octets := IPV4({0})) and octets[1] not in MIXED"
+    ),
 }
 """Rule → condition on the value ``{0}``."""
 
+_ASCII = "type({0}) is str and {0}.isascii()"
+_JOINED = "(joined := {0}.replace(' ', ''))"
+_ALONE = "len({0}) == 1 and type(one := {0}[0][1]) is str"
+_HASHED = "{0} = sha256({0}.encode()).hexdigest()"
+
+# Text shorter than a digest is none; 36 characters might be an all-zero UUID.
 EASY: Final[Mapping[str, tuple[str, ...]]] = {
     "number": (_WHOLE_FLOAT, "{0} = {0}.__trunc__()"),
     "integer": (_WHOLE_FLOAT, "{0} = {0}.__trunc__()"),
@@ -52,8 +79,54 @@ EASY: Final[Mapping[str, tuple[str, ...]]] = {
         "scope.time_ms = {0}",
         "{0} = {0} // 1000",
     ),
+    "email": (
+        f"{_ALONE} and one.strip() is one and 0 < one.rfind('@') < len(one) - 1",
+        "{0} = sha256(one.lower().encode()).hexdigest()",
+    ),
+    "phone": (
+        f"{_ALONE} and is_e164(one)",
+        "{0} = sha256(one.encode()).hexdigest()",
+    ),
+    "external_id": (
+        f"{_ALONE} and '1' < one and len(one) < 64 and one.strip() is one",
+        "{0} = one.lower() if scope.connection.external_id_case == 'lower' else one",
+        _HASHED,
+    ),
+    "locale": (
+        (
+            "type({0}[0]) is str and type({0}[1]) is str"
+            " and len({0}[0]) == 2 == len({0}[1])"
+            " and (joined := {0}[0] + {0}[1]).isascii() and joined.isalpha()"
+        ),
+        "{0} = {0}[0].lower() + '-' + {0}[1].upper()",
+    ),
+    "name": (
+        f"{_ASCII} and {_JOINED}.isalpha() and len({{0}}) < 64",
+        "{0} = sha256(joined.lower().encode()).hexdigest()",
+    ),
+    "city": (f"{_ASCII} and {_JOINED}.isalpha()", "{0} = joined.lower()"),
+    "state": (
+        f"{_ASCII} and {{0}}.isalpha()",
+        "{0} = {0}.lower()",
+        "if scope.state.region() == 'US':",
+        "    {0} = US_STATES.get({0}, {0})",
+    ),
+    "country": (
+        "type({0}) is str and {0} in known_regions()",
+        "{0} = {0}.lower()",
+    ),
+    "zip_code": (
+        f"{_ASCII} and {_JOINED}.isalnum() and len({{0}}) < 36",
+        "{0} = joined.lower()",
+        "if scope.state.region() == 'US':",
+        "    {0} = {0}[:US_ZIP_DIGITS]",
+        _HASHED,
+    ),
 }
 """Rule → condition on a value that is not plain, and what the rule then does.
 
-Not for values of the batch: rules may warn that an event has none of its own.
+Not for an explanation: rules may name the value's path more closely.
 """
+
+ONLY_OF_EVENTS: Final = frozenset({"unix_seconds"})
+"""Not easy in a batch: the rule warns that an event has none of its own."""
