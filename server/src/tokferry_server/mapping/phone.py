@@ -9,9 +9,12 @@ from tokferry_server.mapping.outcome import WarningCode
 _SEPARATORS = str.maketrans(
     "", "", " \t\u00a0\u202f\u2009()-.\u2010\u2011\u2012\u2013/"
 )
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-_TRUNK_ZERO = slice(2, 5)
-"""Where a trunk zero would stand, behind a country code of one to three digits."""
+_E164 = re.compile(r"\+[1-9]{4}[0-9]{3,11}")
+is_e164 = _E164.fullmatch
+"""Whether text surely is a whole number with its country code: no need to parse.
+
+Behind a country code of one to three digits there might stand a trunk zero.
+"""
 
 
 def to_e164(given: str, ask_region: Callable[[], str | None]) -> str | WarningCode:
@@ -33,11 +36,6 @@ def to_e164(given: str, ask_region: Callable[[], str | None]) -> str | WarningCo
             WarningCode.PHONE_WITHOUT_COUNTRY if digits else WarningCode.PHONE_INVALID
         )
     return _parse(number, region)
-
-
-def is_e164(number: str) -> bool:
-    """Whether it surely is a whole number with its country code: no need to parse."""
-    return _E164.fullmatch(number) is not None and "0" not in number[_TRUNK_ZERO]
 
 
 def known_region(text: str | None) -> str | None:

@@ -10,24 +10,20 @@ from tokferry_server.mapping.rules.texts import as_text
 from tokferry_server.mapping.scope import Scope
 
 
-def _chosen(scope: Scope, types: tuple[str, ...]) -> list[tuple[str, Any]] | None:
-    """Give the identities of these types, in their order, then that of the input."""
-    identities = scope.state.identities
-    if len(types) == 1:  # as by default
-        return identities.get(types[0])
-    return [pair for wanted in types for pair in identities.get(wanted, ())] or None
+def _chosen(setting: str) -> Getter:
+    """Give what finds the identities of the setting's types.
 
+    They come in the order of the types, then in that of the input.
+    """
+    types_of = attrgetter(f"connection.{setting}")
 
-def _email_identities(scope: Scope) -> Any:
-    return _chosen(scope, scope.connection.email_identity_types)
+    def chosen(scope: Scope) -> list[tuple[str, Any]] | None:
+        types, found = types_of(scope), scope.state.identities
+        if len(types) == 1:  # as by default
+            return found.get(types[0])
+        return [pair for wanted in types for pair in found.get(wanted, ())] or None
 
-
-def _phone_identities(scope: Scope) -> Any:
-    return _chosen(scope, scope.connection.phone_identity_types)
-
-
-def _external_identities(scope: Scope) -> Any:
-    return _chosen(scope, scope.connection.external_identity_types)
+    return chosen
 
 
 def _page_query_ttclid(scope: Scope) -> str | None:
@@ -58,9 +54,9 @@ HELD = {
 """Path → where the scope holds it as it is."""
 
 COMPUTED: dict[str, Getter] = {
-    "identities.email": _email_identities,
-    "identities.phone": _phone_identities,
-    "identities.external_id": _external_identities,
+    "identities.email": _chosen("email_identity_types"),
+    "identities.phone": _chosen("phone_identity_types"),
+    "identities.external_id": _chosen("external_identity_types"),
     "page_query.ttclid": _page_query_ttclid,
     "computed.message_id_and_index": _message_id_and_index,
     "computed.content_hash": content_hash,
