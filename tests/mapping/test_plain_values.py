@@ -97,7 +97,7 @@ def easily(rule: str, value: Any, scope: Scope) -> Any:
 
 
 def fresh_scope(country: str | None = None, **more: Any) -> Scope:
-    batch = BatchData(user_attributes=country and {"$Country": country})
+    batch = BatchData(user_attributes={"$Country": country} if country else None)
     return Scope(BatchState(connection(**more), batch), EventData(), "", 0)
 
 

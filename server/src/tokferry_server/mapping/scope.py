@@ -17,6 +17,7 @@ from tokferry_server.mparticle.identities import identities
 from tokferry_server.mparticle.model import BatchData, EventData, Product
 
 _COUNTRY = "$country"
+_LENGTH = len(_COUNTRY)
 
 
 class Scope:
@@ -121,13 +122,10 @@ class BatchState:
 def _region(connection: Connection, batch: BatchData) -> str | None:
     attributes = batch.user_attributes
     if isinstance(attributes, dict):
-        for name, value in attributes.items():
-            if (
-                len(name) == len(_COUNTRY)
-                and name.lower() == _COUNTRY
-                and isinstance(value, str)
-            ):
-                region = known_region(value)
+        for name in attributes:
+            if len(name) == _LENGTH and name.lower() == _COUNTRY:
+                value = attributes[name]
+                region = known_region(value) if isinstance(value, str) else None
                 if region is not None:
                     return region
     return connection.default_region

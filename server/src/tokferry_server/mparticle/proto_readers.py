@@ -162,8 +162,12 @@ class Readers:
         if field.is_repeated:
             read = "identities" if struct is None else self.add_list(struct, kind)
             return f"{read}(several) if (several := {at}) else None"
-        read = "members" if struct is None else self.add(struct, kind)
-        return f"{read}({at}) if {is_set} else None"
+        if struct is None:
+            return f"members({at}) if {is_set} else None"
+        inner = f"{place}_{field.name}"
+        made = "\n    ".join(self._made(f"read_{inner}", struct, [(inner, kind)]))
+        # In place: a function of its own would be one more call.
+        return f"{made} if {is_set} and ({inner} := {at}) is not None else None"
 
     def _enum(self, name: str, enum: EnumDescriptor, place: str) -> str:
         self.names[enum.name] = spellings(enum)
