@@ -71,7 +71,7 @@ PERSONAL = st.one_of(
     ),
 )
 PARTS = st.one_of(PERSONAL, st.text("enUS\u0130", min_size=1, max_size=3))
-LONG = settings(max_examples=400, deadline=None, derandomize=True)
+LONG = settings(max_examples=200, deadline=None, derandomize=True)
 
 
 def values_of(rule: str) -> st.SearchStrategy[Any]:
