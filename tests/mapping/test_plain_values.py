@@ -114,6 +114,7 @@ def ruled(rule: str, value: Any) -> Any:
 @LONG
 @given(VALUES)
 @example("0" * 8 + "-0000-0000-0000-" + "0" * 12)
+@example("10.0.0.1")
 def test_a_plain_value_is_sent_as_it_is(rule: str, value: Any) -> None:
     if asked(PLAIN[rule], value):
         assert ruled(rule, value) is value or (type(value), ruled(rule, value)) == (
