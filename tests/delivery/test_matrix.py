@@ -19,8 +19,8 @@ PLACES = {
     "last": {999},
     "three at the front": {0, 1, 2},
 }
-LATE, IN_TIME = Timeouts(read=0.3), Timeouts(read=30, attempt=60)
-CASES = [(row, LATE if row["reason"] == "TIMEOUT" else IN_TIME) for row in ROWS]
+SOON = Timeouts(read=0.3)
+CASES = [(row, SOON if row["reason"] == "TIMEOUT" else Timeouts()) for row in ROWS]
 REJECTING = [row for row in ROWS if row["outcome"] == "REJECTED"]
 
 

@@ -30,7 +30,6 @@ def tls(request: Any, certificates: Any) -> ssl.SSLContext | None:
 
 @contextlib.asynccontextmanager
 async def _to(url: str, certificates: Any, **more: Any) -> AsyncIterator[Transport]:
-    more.setdefault("timeouts", Timeouts(read=30, attempt=60))
     async with Transport(
         base_url=url,
         user_agent="tokferry-tests/1",

@@ -1,6 +1,5 @@
 """What compiled mappings take for plain, the rule would give just so, and silently."""
 
-import contextlib
 import math
 from typing import Any, Final
 
@@ -66,7 +65,7 @@ PERSONAL = st.one_of(
             *("Jo.Doe@example.com", "@example.com", "jo@", "a@b@c", " jo@example.com"),
             *("+12135550101", "+4915112345678", "+490151", "+0123456789", "0" * 36),
             *("New York", "texas", "Texas", "\u0130lker", "Zoe\u0308", "f" * 64),
-            *("US", "us", "DE", "UK", "ZZ", "90012-1234", "SW1A 1AA", "\ud800"),
+            *("US", "us", "DE", "UK", "ZZ", "90012-1234", "SW1A 1AA"),
         ]
     ),
 )
@@ -84,7 +83,7 @@ def values_of(rule: str) -> st.SearchStrategy[Any]:
 
 def asked(condition: str, value: Any) -> bool:
     source = f"def holds(value):\n    return bool({condition.format('value')})\n"
-    return bool(load(source, dict(NAMES))["holds"](value))
+    return bool(load(source, NAMES)["holds"](value))
 
 
 def easily(rule: str, value: Any, scope: Scope) -> Any:
@@ -135,8 +134,7 @@ def test_an_easy_value_is_what_the_rule_makes_of_it(
     scope, ruled_scope = (fresh_scope(country, external_id_case=case) for _ in range(2))
     made = NOT_EASY
     if not asked(PLAIN.get(rule, "False"), value):
-        with contextlib.suppress(UnicodeEncodeError):  # which the rule raises, too
-            made = easily(rule, value, scope)
+        made = easily(rule, value, scope)
 
     if made is not NOT_EASY:
         assert repr(made) == repr(RULES[rule](value, ruled_scope))
@@ -167,23 +165,14 @@ def test_what_most_senders_write_is_easy(rule: str, value: Any, made: Any) -> No
 @pytest.mark.parametrize(
     ("rule", "value"),
     [
-        *(
-            ("name", "f" * 64),
-            ("name", "\u0130lker"),
-            ("name", "O'Hara"),
-            ("name", " "),
-        ),
+        *(("name", one) for one in ("f" * 64, "\u0130lker", "O'Hara", " ")),
         *(("zip_code", "0" * 36), ("zip_code", "90012-1234"), ("city", "S\u00e3o")),
         *(("state", "New York"), ("country", "us"), ("country", "ZZ")),
         *(("email", [("email", one)]) for one in ("jo@", "@example.com", " a@b", 1)),
         ("email", [("email", "a@example.com"), ("other_email", "b@example.com")]),
         *(("phone", [("other", one)]) for one in ("12135550101", "+49 151", "+490151")),
         *(("external_id", [("other", one)]) for one in ("f" * 64, "0", " a", 7)),
-        *(
-            ("locale", ("e1", "US")),
-            ("locale", ("en", None)),
-            ("locale", ("eng", "US")),
-        ),
+        *(("locale", one) for one in (("e1", "US"), ("en", None), ("eng", "US"))),
     ],
 )
 def test_what_its_rule_has_to_judge_is_not_easy(rule: str, value: Any) -> None:

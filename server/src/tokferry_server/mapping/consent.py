@@ -27,11 +27,10 @@ def as_truth(value: Any) -> bool | None:
 
 def refused_batch(batch: BatchData, connection: Connection) -> Drop | None:
     """Give the drop for a batch from another environment, or from the past."""
-    allowed = connection.environments
-    if batch.environment not in allowed and connection.test_event_code is None:
-        environment = as_text(batch.environment) or "production"
-        if environment.lower() not in allowed:
-            return Drop(DropReason.ENVIRONMENT, "batch.environment")
+    environment = as_text(batch.environment)
+    name = "production" if environment is None else environment.lower()
+    if connection.test_event_code is None and name not in connection.environments:
+        return Drop(DropReason.ENVIRONMENT, "batch.environment")
     if connection.historical == "drop" and _is_historical(batch):
         return Drop(DropReason.HISTORICAL, "batch.source_info.is_historical")
     return None

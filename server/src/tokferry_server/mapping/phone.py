@@ -9,8 +9,7 @@ from tokferry_server.mapping.outcome import WarningCode
 _SEPARATORS = str.maketrans(
     "", "", " \t\u00a0\u202f\u2009()-.\u2010\u2011\u2012\u2013/"
 )
-_E164 = re.compile(r"\+[1-9]{4}[0-9]{3,11}")
-is_e164 = _E164.fullmatch
+is_e164 = re.compile(r"\+[1-9]{4}[0-9]{3,11}").fullmatch
 """Whether text surely is a whole number with its country code: no need to parse.
 
 Behind a country code of one to three digits there might stand a trunk zero.

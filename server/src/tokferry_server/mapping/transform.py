@@ -20,7 +20,7 @@ from tokferry_server.mapping.scope import Scope
 from tokferry_server.mapping.shared import NO_DATA, SharedBatch
 from tokferry_server.mapping.table import plan
 from tokferry_server.mapping.wanted import wanted
-from tokferry_server.mparticle.model import Batch, Event, Malformed
+from tokferry_server.mparticle.model import Batch, Event, EventData, Malformed
 from tokferry_server.tiktok import model as tiktok
 
 
@@ -81,14 +81,7 @@ class Transformer:
         if shared.refused is not None:
             return Outcome(batch=number, event=index, drop=shared.refused)
         data = event.data or NO_DATA
-        event_type = event.event_type
-        if not (
-            type(event_type) is str
-            and event_type.islower()
-            and event_type.isidentifier()
-        ):  # as few are written
-            event_type = as_text(event_type) or as_text(data.event_type) or ""
-            event_type = event_type.lower()
+        event_type = _event_type(event, data)
         custom = self._custom.find(event_type, data) if self._mappings else []
         native = None if custom else self._native.find(event_type, data)
         drop = (native and native.drop) or shared.prepare()
@@ -121,6 +114,13 @@ class Transformer:
             contents = self._order.of_products(scope, products)
             made.properties = commerce.finish(properties, contents, products, scope)
         return MappedEvent(made, scope.time_ms, tuple(scope.origins or ()))
+
+
+def _event_type(event: Event, data: EventData) -> str:
+    given = event.event_type
+    if type(given) is str and given.islower() and given.isidentifier():
+        return given  # as nearly all are written
+    return (as_text(given) or as_text(data.event_type) or "").lower()
 
 
 def _malformed(malformed: Malformed) -> Drop:

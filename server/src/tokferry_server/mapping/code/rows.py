@@ -7,7 +7,13 @@ from tokferry_server.mapping.code.reads import Reads
 from tokferry_server.mapping.paths import Path
 from tokferry_server.mapping.rules import RULES, Rule
 from tokferry_server.mapping.rules.absent import ABSENT, MAY_BE_ABSENT
-from tokferry_server.mapping.rules.plain import EASY, NAMES, ONLY_OF_EVENTS, PLAIN
+from tokferry_server.mapping.rules.plain import (
+    EASY,
+    NAMES,
+    ONLY_OF_EVENTS,
+    ONLY_UNEXPLAINED,
+    PLAIN,
+)
 from tokferry_server.mapping.rules.texts import is_blank_text
 from tokferry_server.mapping.scope import Scope
 from tokferry_server.mapping.table import Step
@@ -90,9 +96,11 @@ def _judged(
     if by == "judge" and rule not in MAY_BE_ABSENT:
         call = f"rule_{rule}({value}, scope)"
     lines = [f"scope.path = {_mparticle(path)}", f"{member} = {call}"]
-    if explain or rule not in EASY:
-        return lines
-    if path.root == "batch" and rule in ONLY_OF_EVENTS:
+    if (
+        rule not in EASY
+        or (path.root == "batch" and rule in ONLY_OF_EVENTS)
+        or (explain and rule in ONLY_UNEXPLAINED)
+    ):
         return lines
     condition, *done = (text.format(member) for text in EASY[rule])
     return [f"if {condition}:", *indented(done), "else:", *indented(lines)]

@@ -54,8 +54,6 @@ def _hashed(chosen: Chosen, scope: Scope, normalise: Normalise) -> OneOrMany | N
     for identity_type, value in chosen:
         scope.path = path = f"batch.user_identities.{identity_type}"
         made = _hashed_one(value, scope, normalise)
-        if len(chosen) == 1:
-            return made
         if made is not None:
             digests.setdefault(made, path)
     if not digests:

@@ -63,9 +63,6 @@ def public_ip(value: Any, scope: Scope) -> str | None:
 
 def is_public(text: str) -> bool:
     """Whether the text is an address that TikTok can match a user by."""
-    plain = IPV4.fullmatch(text)
-    if plain is not None and plain[1] not in MIXED:
-        return True
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

@@ -18,7 +18,7 @@ from tokferry_server.mapping.rules.attributes import US_STATES, US_ZIP_DIGITS
 from tokferry_server.mapping.rules.page import IPV4, MIXED
 from tokferry_server.tiktok.names import CURRENCIES
 
-NAMES: Final[Mapping[str, Any]] = {
+NAMES: Final[dict[str, Any]] = {
     "CURRENCIES": CURRENCIES,
     "IPV4": IPV4.fullmatch,
     "MIXED": MIXED,
@@ -81,12 +81,10 @@ EASY: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "email": (
         f"{_ALONE} and one.strip() is one and 0 < one.rfind('@') < len(one) - 1",
-        "{0} = sha256(one.lower().encode()).hexdigest()",
+        "{0} = one.lower()",
+        _HASHED,
     ),
-    "phone": (
-        f"{_ALONE} and is_e164(one)",
-        "{0} = sha256(one.encode()).hexdigest()",
-    ),
+    "phone": (f"{_ALONE} and is_e164(one)", "{0} = one", _HASHED),
     "external_id": (
         f"{_ALONE} and '1' < one and len(one) < 64 and one.strip() is one",
         "{0} = one.lower() if scope.connection.external_id_case == 'lower' else one",
@@ -102,7 +100,8 @@ EASY: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "name": (
         f"{_ASCII} and {_JOINED}.isalpha() and len({{0}}) < 64",
-        "{0} = sha256(joined.lower().encode()).hexdigest()",
+        "{0} = joined.lower()",
+        _HASHED,
     ),
     "city": (f"{_ASCII} and {_JOINED}.isalpha()", "{0} = joined.lower()"),
     "state": (
@@ -123,10 +122,10 @@ EASY: Final[Mapping[str, tuple[str, ...]]] = {
         _HASHED,
     ),
 }
-"""Rule → condition on a value that is not plain, and what the rule then does.
-
-Not for an explanation: rules may name the value's path more closely.
-"""
+"""Rule → condition on a value that is not plain, and what the rule then does."""
 
 ONLY_OF_EVENTS: Final = frozenset({"unix_seconds"})
 """Not easy in a batch: the rule warns that an event has none of its own."""
+
+ONLY_UNEXPLAINED: Final = frozenset({"email", "phone", "external_id"})
+"""Not easy in an explanation: the rule finds out of which identity the value is."""

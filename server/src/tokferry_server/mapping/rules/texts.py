@@ -7,7 +7,6 @@ from tokferry_server.mapping.outcome import WarningCode
 from tokferry_server.mapping.scope import Scope
 
 _UUID_LENGTH = 36
-_CODE_LENGTH = 2
 _LARGEST_EXACT = 2**53
 _LANGUAGE = re.compile(
     r"([A-Za-z]{2,3})(?:[-_]([A-Za-z]{4}))?(?:[-_]([A-Za-z]{2}|[0-9]{3}))?"
@@ -56,8 +55,6 @@ def locale(value: Any, scope: Scope) -> str | None:
     language, country = as_text(value[0]), as_text(value[1])
     if language is None:
         return None
-    if _is_code(language) and country is not None and _is_code(country):
-        return f"{language.lower()}-{country.upper()}"
     parts = _LANGUAGE.fullmatch(language)
     if parts is None:
         scope.warn(WarningCode.LOCALE_INVALID, "batch.device_info.locale_language")
@@ -73,10 +70,6 @@ def locale(value: Any, scope: Scope) -> str | None:
         for part in (tag.lower(), script and script.title(), region and region.upper())
         if part
     )
-
-
-def _is_code(value: str) -> bool:
-    return len(value) == _CODE_LENGTH and value.isascii() and value.isalpha()
 
 
 def _is_zero_uuid(value: str) -> bool:
