@@ -1,4 +1,3 @@
-import dataclasses
 from typing import Any
 
 import msgspec
@@ -9,7 +8,7 @@ from tokferry_server.tiktok.answer import Answer
 from tokferry_server.tiktok.wire import MAX_REQUEST_BYTES, Route
 
 ROUTE = Route(wire_format="events_2", event_source="web", event_source_id="C4MADEUP")
-LEGACY = dataclasses.replace(ROUTE, wire_format="events_1")
+LEGACY = msgspec.structs.replace(ROUTE, wire_format="events_1")
 
 
 def _ok(_ids: list[str]) -> Answer:
@@ -53,7 +52,7 @@ async def test_requests_are_filled_to_the_event_limit(
     bench: Any, count: int, wire: Any, sizes: list[int]
 ) -> None:
     line = bench(_ok)
-    route = dataclasses.replace(ROUTE, wire_format=wire)
+    route = msgspec.structs.replace(ROUTE, wire_format=wire)
     results = await line.send(_parcels([60] * count, route))
     assert [len(ids) for ids in line.poster.requests] == sizes
     assert [one.outcome for one in results] == ["DELIVERED"] * count
@@ -86,7 +85,7 @@ async def test_a_body_may_be_exactly_the_limit_and_no_byte_more(
 
 async def test_the_test_event_code_counts_in_the_size(bench: Any) -> None:
     line = bench(_ok)
-    route = dataclasses.replace(ROUTE, test_event_code="TEST12345")
+    route = msgspec.structs.replace(ROUTE, test_event_code="TEST12345")
     await line.send(_parcels([499_970, 499_955], route))
     assert len(line.poster.requests) == 2
 
@@ -110,9 +109,9 @@ async def test_routes_do_not_mix_and_results_keep_the_callers_order(
 ) -> None:
     routes = [
         ROUTE,
-        dataclasses.replace(ROUTE, event_source_id="C4OTHER"),
-        dataclasses.replace(ROUTE, test_event_code="TEST1"),
-        dataclasses.replace(ROUTE, event_source="offline"),
+        msgspec.structs.replace(ROUTE, event_source_id="C4OTHER"),
+        msgspec.structs.replace(ROUTE, test_event_code="TEST1"),
+        msgspec.structs.replace(ROUTE, event_source="offline"),
     ]
     sent = [
         msgspec.structs.replace(parcel, route=routes[index % 4])

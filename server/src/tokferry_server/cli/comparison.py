@@ -1,10 +1,11 @@
 """What would change in one event's outcome between two versions of a connection."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
+from msgspec.structs import asdict
 
 from tokferry_server.cli.leaves import leaves
 from tokferry_server.mapping.connection import Connection

@@ -95,16 +95,17 @@ def prepare(
     """Encode every mapped event once; these bytes are what is sent."""
     encode = wire.encode_event
     for outcome in outcomes:
-        parcels = [
-            Parcel(
+        parcels = []
+        for mapped in outcome.events:  # a comprehension would be one more call
+            event, time_ms = mapped.event, mapped.time_ms
+            parcel = Parcel(
                 route=route,
-                event=mapped.event.event,
-                event_id=mapped.event.event_id or "",
-                body=encode(mapped.event, mapped.time_ms),
-                time_ms=mapped.time_ms,
+                event=event.event,
+                event_id=event.event_id or "",
+                body=encode(event, time_ms),
+                time_ms=time_ms,
             )
-            for mapped in outcome.events
-        ]
+            parcels.append(parcel)
         yield Prepared(
             outcome.batch,
             outcome.event,

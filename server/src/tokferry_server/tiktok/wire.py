@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+
 from tokferry_server.tiktok.model import Event
 
 WireName = Literal["events_2", "events_1"]
@@ -12,9 +14,11 @@ MAX_REQUEST_BYTES = 1_000_000
 """TikTok publishes no body limit; Tealium's connector cuts at 1 MB as well."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """What events must have in common to share one request."""
+class Route(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True, gc=False):
+    """What events must have in common to share one request.
+
+    A struct, because much is looked up by it: it keeps its hash.
+    """
 
     wire_format: WireName
     event_source: str
