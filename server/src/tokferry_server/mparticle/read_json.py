@@ -52,34 +52,35 @@ def read_json(data: bytes, *, wrap_events: bool = False) -> list[Batch | Malform
     of that one event. What cannot be read comes back as ``Malformed`` in its place.
     """
     wholes = _wholes(data)
-    batches: list[Batch | Malformed] = [
-        Batch(whole, whole.events) for whole in wholes if whole.events is not None
-    ]
-    if batches and len(batches) == len(wholes):
-        return batches
+    if wholes:
+        return wholes
     return [
         _read_batch(document, wrap_events=wrap_events)
         for document in split_documents(data)
     ]
 
 
-def _wholes(data: bytes) -> list[_Whole]:
+def _wholes(data: bytes) -> list[Batch | Malformed]:
     """Give the batches if nothing is wrong with any of them; else none."""
     data = data.strip()
+    if b"\n" not in data:
+        return _decoded((data,))
     # First one a line: of one value that goes over many, the first line is none.
-    found = _decoded(io.BytesIO(data))
-    return (found if found is not None else _decoded((data,))) or []
+    return _decoded(io.BytesIO(data)) or _decoded((data,))
 
 
-def _decoded(documents: Iterable[bytes]) -> list[_Whole] | None:
-    found: list[_Whole] = []
+def _decoded(documents: Iterable[bytes]) -> list[Batch | Malformed]:
+    found: list[Batch | Malformed] = []
     try:
         for document in documents:
             if not document.isspace():
-                whole = _whole.decode(document)
-                found += whole if isinstance(whole, list) else (whole,)
+                decoded = _whole.decode(document)
+                for whole in decoded if isinstance(decoded, list) else (decoded,):
+                    if whole.events is None:
+                        return []
+                    found.append(Batch(whole, whole.events))
     except _UNREADABLE:
-        return None
+        return []
     return found
 
 
