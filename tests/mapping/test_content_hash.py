@@ -13,7 +13,7 @@ import pytest
 from strategies.cases import batch, connection
 from tokferry_server.mapping.content_hash import content_hash
 from tokferry_server.mapping.outcome import DropReason
-from tokferry_server.mapping.scope import BatchState, Scope
+from tokferry_server.mapping.scope import Scope
 from tokferry_server.mapping.transform import Transformer
 from tokferry_server.mparticle.model import Batch, Event
 from tokferry_server.mparticle.read_json import read_json
@@ -31,12 +31,13 @@ def ids_of(
     """Give the content hash of each event of a batch."""
     (read,) = read_json(json.dumps(batch(change, events)).encode())
     assert isinstance(read, Batch)
-    state = BatchState(connection(), read.data)
+    scope = Scope(connection(), read.data)
     ids = []
     for index, event in enumerate(read.events):
         assert isinstance(event, Event)
         assert event.data is not None
-        ids.append(content_hash(Scope(state, event.data, event_type, index)))
+        scope.begin(event.data, event_type, index)
+        ids.append(content_hash(scope))
     return ids
 
 

@@ -7,12 +7,12 @@ import pytest
 
 from strategies.cases import connection
 from tokferry_server.mapping.rules import page
-from tokferry_server.mapping.scope import BatchState, Scope
-from tokferry_server.mparticle.model import BatchData, EventData
+from tokferry_server.mapping.scope import Scope
+from tokferry_server.mparticle.model import BatchData
 
 
 def scope() -> Scope:
-    return Scope(BatchState(connection(), BatchData()), EventData(), "", 0)
+    return Scope(connection(), BatchData())
 
 
 def warned(used: Scope) -> list[str]:

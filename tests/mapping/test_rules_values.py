@@ -8,12 +8,12 @@ from strategies.cases import connection
 from tokferry_server.mapping.phone import to_e164
 from tokferry_server.mapping.rules import amounts, texts, times
 from tokferry_server.mapping.rules.texts import as_text
-from tokferry_server.mapping.scope import BatchState, Scope
-from tokferry_server.mparticle.model import BatchData, EventData
+from tokferry_server.mapping.scope import Scope
+from tokferry_server.mparticle.model import BatchData
 
 
 def scope() -> Scope:
-    return Scope(BatchState(connection(), BatchData()), EventData(), "", 0)
+    return Scope(connection(), BatchData())
 
 
 def warned(used: Scope) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 
 from strategies.cases import connection
 from tokferry.mparticle import v1 as mparticle
-from tokferry_server.mapping.consent import refused_by_user
+from tokferry_server.mapping.consent import Consents
 from tokferry_server.mapping.table import load_fields
 from tokferry_server.mapping.transform import Transformer
 from tokferry_server.mapping.wanted import (
@@ -180,7 +180,7 @@ def test_of_consents_those_to_the_purposes_asked_for_are_read(
     assert isinstance(state.gdpr, dict)
     assert [*state.gdpr] == [spelling]
     assert state.ccpa is None
-    assert (refused_by_user(batch.data, made) is None) is (consented is True)
+    assert (Consents(made).refuse_user(batch.data) is None) is (consented is True)
 
 
 def test_consents_are_not_read_where_nothing_is_refused_for_them() -> None:

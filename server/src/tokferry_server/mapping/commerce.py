@@ -29,7 +29,10 @@ def finish(
 
     Entries that hold nothing are left out. Gives ``None`` when nothing is set at all.
     """
-    ids = [one.content_id for one in contents if one.content_id is not None]
+    ids = []
+    for one in contents:  # a comprehension would be one more call
+        if one.content_id is not None:
+            ids.append(one.content_id)  # noqa: PERF401
     if ids:
         properties.content_ids = ids
     if len(ids) == len(contents):

@@ -25,33 +25,46 @@ def as_truth(value: Any) -> bool | None:
     return True if text.lower() in _YES else False if text.lower() in _NO else None
 
 
-def refused_batch(batch: BatchData, connection: Connection) -> Drop | None:
-    """Give the drop for a batch from another environment, or from the past."""
-    environment = as_text(batch.environment)
-    name = "production" if environment is None else environment.lower()
-    if connection.test_event_code is None and name not in connection.environments:
-        return Drop(DropReason.ENVIRONMENT, "batch.environment")
-    if connection.historical == "drop" and _is_historical(batch):
-        return Drop(DropReason.HISTORICAL, "batch.source_info.is_historical")
-    return None
+class Consents:
+    """What the settings of a connection let be sent."""
 
-
-def refused_by_user(batch: BatchData, connection: Connection) -> Drop | None:
-    """Give the drop that the user's consents demand."""
-    for purpose in connection.gdpr_purposes:
-        if not _consented(batch, purpose):
-            return Drop(DropReason.CONSENT_REFUSED, "batch.consent_state.gdpr")
-    drops = connection.ccpa_opt_out == "drop" or (
+    def __init__(self, connection: Connection) -> None:
+        any_environment = connection.test_event_code is not None
+        self._environments = None if any_environment else connection.environments
+        self._drops_historical = connection.historical == "drop"
+        self._purposes = [name.strip().lower() for name in connection.gdpr_purposes]
+        limits = connection.ccpa_opt_out == "limited_data_use"
         # Offline and CRM events have no limited_data_use that could be set instead.
-        connection.ccpa_opt_out == "limited_data_use"
-        and connection.event_source in ("offline", "crm")
-    )
-    if drops and opted_out_of_sale(batch):
-        return Drop(DropReason.CCPA_OPT_OUT, OPT_OUT_PATH)
-    return None
+        may_limit = connection.event_source in ("web", "app")
+        self._limits = limits and may_limit
+        self._drops = connection.ccpa_opt_out == "drop" or (limits and not may_limit)
+
+    def refuse_batch(self, batch: BatchData) -> Drop | None:
+        """Give the drop for a batch from another environment, or from the past."""
+        if self._environments is not None:
+            environment = as_text(batch.environment)
+            name = "production" if environment is None else environment.lower()
+            if name not in self._environments:
+                return Drop(DropReason.ENVIRONMENT, "batch.environment")
+        if self._drops_historical and _is_historical(batch):
+            return Drop(DropReason.HISTORICAL, "batch.source_info.is_historical")
+        return None
+
+    def refuse_user(self, batch: BatchData) -> Drop | None:
+        """Give the drop that the user's consents demand."""
+        for purpose in self._purposes:
+            if not _consented(batch, purpose):
+                return Drop(DropReason.CONSENT_REFUSED, "batch.consent_state.gdpr")
+        if self._drops and _opted_out_of_sale(batch):
+            return Drop(DropReason.CCPA_OPT_OUT, OPT_OUT_PATH)
+        return None
+
+    def limit(self, batch: BatchData) -> bool:
+        """Whether TikTok is to be told that the use of the user's data is limited."""
+        return self._limits and _opted_out_of_sale(batch)
 
 
-def opted_out_of_sale(batch: BatchData) -> bool:
+def _opted_out_of_sale(batch: BatchData) -> bool:
     """Whether the user opted out: ``consented`` true means OPTED OUT.
 
     https://docs.mparticle.com/developers/apis/json-reference/ (CCPA consent state).
@@ -71,13 +84,12 @@ def _is_historical(batch: BatchData) -> bool:
 
 def _consented(batch: BatchData, purpose: str) -> bool:
     """Whether every entry for the purpose, in any case, is a clear "yes"."""
-    gdpr = batch.consent_state.gdpr if batch.consent_state is not None else None
-    if not isinstance(gdpr, dict):
+    state = batch.consent_state
+    if state is None or not isinstance(state.gdpr, dict):
         return False
-    wanted = purpose.strip().lower()
     found = False
-    for name, consent in gdpr.items():
-        if name == wanted or name.strip().lower() == wanted:
+    for name, consent in state.gdpr.items():
+        if name == purpose or name.strip().lower() == purpose:
             if consent is None or as_truth(consent.consented) is not True:
                 return False
             found = True

@@ -48,7 +48,7 @@ def content_hash(scope: Scope) -> str | None:
     except _TooDeepError:
         scope.refuse(DropReason.MALFORMED_EVENT, "event.custom_attributes")
         return None
-    seen = scope.state.content_hashes
+    seen = scope.content_hashes
     ordinal = seen.get(canonical, 0)
     seen[canonical] = ordinal + 1
     if ordinal:
@@ -86,7 +86,7 @@ def _who(scope: Scope) -> str | None:
         return sha256(mpid.encode()).hexdigest()
     named = sorted(
         (name, text)
-        for several in scope.state.identities.values()
+        for several in scope.identities.values()
         for name, value in several
         if (text := as_text(value)) is not None
     )

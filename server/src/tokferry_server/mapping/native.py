@@ -75,6 +75,9 @@ class NativeEvents:
     def find(self, event_type: str, event: EventData) -> Native:
         """Say what the event becomes."""
         if event_type == "commerce_event":
+            action = event.product_action
+            if action is not None:
+                return self._product_action(event, action.action)
             return self._commerce(event)
         if self._extended and event_type == "custom_event":
             return self._custom(event)
@@ -83,8 +86,7 @@ class NativeEvents:
         return _unsupported("event")
 
     def _commerce(self, event: EventData) -> Native:
-        if event.product_action is not None:
-            return self._product_action(event, event.product_action.action)
+        """Say what a commerce event becomes that is not about what was done."""
         if self._extended and event.promotion_action is not None:
             action = as_text(event.promotion_action.action) or ""
             if action.lower() not in _PROMOTION_VIEW:
@@ -95,10 +97,9 @@ class NativeEvents:
         return _unsupported("event")
 
     def _product_action(self, event: EventData, action: Any) -> Native:
-        spelling = action if type(action) is str else ""
-        native = self._actions.get(spelling) or self._actions.get(
-            (as_text(action) or "").lower()
-        )
+        native = self._actions.get(action) if type(action) is str else None
+        if native is None:
+            native = self._actions.get((as_text(action) or "").lower())
         if native is not None:
             return native
         if self._extended and _rokt(event) == "add_payment_info":

@@ -1,4 +1,4 @@
-"""What the rules of one event can see: its batch, its data, its settings; and say."""
+"""What rules can see of a batch and of its event in hand; and what they say of it."""
 
 from types import EllipsisType
 
@@ -13,61 +13,76 @@ from tokferry_server.mapping.outcome import (
     origin,
 )
 from tokferry_server.mapping.phone import known_region
-from tokferry_server.mparticle.identities import identities
+from tokferry_server.mparticle.identities import any_case, identities
 from tokferry_server.mparticle.model import BatchData, EventData, Product
 
-_COUNTRY = "$country"
-_LENGTH = len(_COUNTRY)
+NO_DATA = EventData()
 
 
 class Scope:
-    """One event being mapped, or, with no event, what its batch has in common.
+    """A batch being mapped: first what its events have in common, then each in turn.
 
     ``path`` is the mParticle path of the value in hand: warnings and drops name it.
     ``place`` is the path of the product in hand, ``entry`` its index in the contents.
     """
 
     __slots__ = (
+        "_batch_origins",
+        "_batch_warnings",
         "_region",
         "batch",
         "connection",
+        "content_hashes",
         "drop",
         "entry",
         "event",
         "event_type",
+        "identities",
         "index",
+        "limited_data_use",
         "mapping",
         "origins",
         "path",
         "place",
         "product",
-        "state",
         "time_ms",
         "warnings",
     )
 
     def __init__(
-        self, state: "BatchState", event: EventData, event_type: str, index: int
+        self, connection: Connection, batch: BatchData, *, explain: bool = False
     ) -> None:
-        self.state = state
-        self.connection = state.connection
-        self.batch = state.batch
+        self.connection = connection
+        self.batch = batch
+        self.identities = identities(batch)
+        self.content_hashes: dict[bytes, int] = {}
+        self.limited_data_use = connection.limited_data_use or None
+        self._region: str | EllipsisType | None = ...
+        self.event = NO_DATA
+        self.event_type = ""
+        self.index = 0
+        self.time_ms = 0
         self.path = ""
         self.mapping: str | None = None
         self.product: Product | None = None
         self.place = ""
         self.entry = 0
-        self.begin(event, event_type, index)
+        self.drop: Drop | None = None
+        self.warnings: list[MappingWarning] = []
+        self.origins: list[Origin] | None = [] if explain else None
+        self._batch_warnings = self.warnings
+        self._batch_origins = self.origins
 
     def begin(self, event: EventData, event_type: str, index: int) -> None:
-        """Go on to an event of the batch, about which nothing is said as yet."""
+        """Go on to an event, of which as yet only that is said that is of its batch."""
         self.event = event
         self.event_type = event_type
         self.index = index
         self.time_ms = 0
-        self.warnings: list[MappingWarning] = []
-        self.drop: Drop | None = None
-        self.origins: list[Origin] | None = [] if self.state.explain else None
+        self.drop = None
+        self.warnings = [*self._batch_warnings]
+        if self._batch_origins is not None:
+            self.origins = [*self._batch_origins]
 
     def warn(self, code: WarningCode, path: str | None = None) -> None:
         """Note that something was left out or changed."""
@@ -83,31 +98,6 @@ class Scope:
         if self.origins is not None:
             self.origins.append(origin(tiktok, self.path, rule, self.mapping))
 
-
-class BatchState:
-    """What the events of one batch share while they are mapped in turn."""
-
-    __slots__ = (
-        "_region",
-        "batch",
-        "connection",
-        "content_hashes",
-        "explain",
-        "identities",
-        "limited_data_use",
-    )
-
-    def __init__(
-        self, connection: Connection, batch: BatchData, *, explain: bool = False
-    ) -> None:
-        self.explain = explain
-        self.connection = connection
-        self.batch = batch
-        self.identities = identities(batch)
-        self.content_hashes: dict[bytes, int] = {}
-        self.limited_data_use = connection.limited_data_use or None
-        self._region: str | EllipsisType | None = ...
-
     def region(self) -> str | None:
         """Give the user's own country, or else the connection's default.
 
@@ -115,17 +105,7 @@ class BatchState:
         and the library that knows the regions takes long to load.
         """
         if self._region is ...:
-            self._region = _region(self.connection, self.batch)
+            given = any_case(self.batch.user_attributes, "$Country")
+            own = known_region(given) if isinstance(given, str) else None
+            self._region = own or self.connection.default_region
         return self._region
-
-
-def _region(connection: Connection, batch: BatchData) -> str | None:
-    attributes = batch.user_attributes
-    if isinstance(attributes, dict):
-        for name in attributes:
-            if len(name) == _LENGTH and name.lower() == _COUNTRY:
-                value = attributes[name]
-                region = known_region(value) if isinstance(value, str) else None
-                if region is not None:
-                    return region
-    return connection.default_region

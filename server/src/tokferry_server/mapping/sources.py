@@ -18,7 +18,7 @@ def _chosen(setting: str) -> Getter:
     types_of = attrgetter(f"connection.{setting}")
 
     def chosen(scope: Scope) -> list[tuple[str, Any]] | None:
-        types, found = types_of(scope), scope.state.identities
+        types, found = types_of(scope), scope.identities
         if len(types) == 1:  # as by default
             return found.get(types[0])
         return [pair for wanted in types for pair in found.get(wanted, ())] or None
@@ -49,7 +49,7 @@ def _message_id_and_index(scope: Scope) -> str | None:
 HELD = {
     "setting.app_id": "connection.app_id",
     "setting.content_type": "connection.content_type",
-    "computed.limited_data_use": "state.limited_data_use",
+    "computed.limited_data_use": "limited_data_use",
 }
 """Path → where the scope holds it as it is."""
 

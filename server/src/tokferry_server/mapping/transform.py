@@ -1,10 +1,12 @@
 """The mapping: batches in, one outcome for each of their events out. Pure."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from tokferry_server.mapping import commerce
 from tokferry_server.mapping.code.mapping import compile_code, compile_order
 from tokferry_server.mapping.connection import Connection
+from tokferry_server.mapping.consent import OPT_OUT_PATH, Consents
 from tokferry_server.mapping.custom.apply import make_events
 from tokferry_server.mapping.custom.compile import compile_mapping
 from tokferry_server.mapping.custom.matching import CustomIndex
@@ -14,14 +16,23 @@ from tokferry_server.mapping.outcome import (
     DropReason,
     MappedEvent,
     Outcome,
+    WarningCode,
 )
 from tokferry_server.mapping.rules.texts import as_text
-from tokferry_server.mapping.scope import Scope
-from tokferry_server.mapping.shared import NO_DATA, SharedBatch
+from tokferry_server.mapping.scope import NO_DATA, Scope
 from tokferry_server.mapping.table import plan
 from tokferry_server.mapping.wanted import wanted
-from tokferry_server.mparticle.model import Batch, Event, EventData, Malformed
+from tokferry_server.mparticle.model import (
+    Batch,
+    BatchData,
+    Event,
+    EventData,
+    Malformed,
+)
 from tokferry_server.tiktok import model as tiktok
+
+_Shared = tuple[Scope, tuple[Any, ...]]
+"""The scope of a batch, and the groups of members that all its events have."""
 
 
 class Transformer:
@@ -35,6 +46,7 @@ class Transformer:
     def __init__(self, connection: Connection, *, explain: bool = False) -> None:
         self.connection = connection
         self._explain = explain
+        self._consents = Consents(connection)
         self._native = NativeEvents(connection)
         self._custom = CustomIndex(connection.custom_mappings)
         rows = plan(connection)
@@ -65,49 +77,67 @@ class Transformer:
                 yield from self.transform_batch(batch, number)
 
     def transform_batch(self, batch: Batch, number: int = 0) -> Iterator[Outcome]:
-        """Yield the outcomes of one batch; what its events share is done once."""
-        shared = SharedBatch(
-            batch.data, self.connection, self._code, explain=self._explain
-        )
+        """Yield the outcomes of one batch; what its events share is done once.
+
+        That is not before one comes that is sent: of most senders' batches none is.
+        """
+        refused = self._consents.refuse_batch(batch.data)
+        shared: _Shared | Drop | None = None
         for index, event in enumerate(batch.events):
             if isinstance(event, Malformed):
                 yield Outcome(batch=number, event=index, drop=_malformed(event))
-            else:
-                yield self._map(shared, event, number, index)
+                continue
+            if refused is not None:
+                yield Outcome(batch=number, event=index, drop=refused)
+                continue
+            data = event.data or NO_DATA
+            event_type = _event_type(event, data)
+            custom = self._custom.find(event_type, data) if self._mappings else None
+            native = None if custom else self._native.find(event_type, data)
+            if native is not None and native.drop is not None:
+                yield Outcome(batch=number, event=index, drop=native.drop)
+                continue
+            if shared is None:
+                shared = self._share(batch.data)
+            if isinstance(shared, Drop):
+                yield Outcome(batch=number, event=index, drop=shared)
+                continue
+            scope, groups = shared
+            scope.begin(data, event_type, index)
+            made = self._code.of_event(scope, *groups)
+            events = (
+                make_events(self._mappings, made, scope, custom or [])
+                if native is None
+                else (self._make_native(made, scope, native),)
+            )
+            yield Outcome(
+                batch=number,
+                event=index,
+                events=() if scope.drop else events,
+                drop=scope.drop,
+                warnings=tuple(scope.warnings),
+            )
 
-    def _map(
-        self, shared: SharedBatch, event: Event, number: int, index: int
-    ) -> Outcome:
-        if shared.refused is not None:
-            return Outcome(batch=number, event=index, drop=shared.refused)
-        data = event.data or NO_DATA
-        event_type = _event_type(event, data)
-        custom = self._custom.find(event_type, data) if self._mappings else []
-        native = None if custom else self._native.find(event_type, data)
-        drop = (native and native.drop) or shared.prepare()
-        if drop is not None:
-            return Outcome(batch=number, event=index, drop=drop)
-        made, scope = shared.begin(data, event_type, index)
-        events = (
-            make_events(self._mappings, made, scope, custom)
-            if native is None
-            else (self._make_native(made, scope, native),)
-        )
-        return Outcome(
-            batch=number,
-            event=index,
-            events=() if scope.drop else events,
-            drop=scope.drop,
-            warnings=tuple(scope.warnings),
-        )
+    def _share(self, batch: BatchData) -> _Shared | Drop:
+        """Map the batch's own data, or say why its user wants nothing sent."""
+        refused = self._consents.refuse_user(batch)
+        if refused is not None:
+            return refused
+        scope = Scope(self.connection, batch, explain=self._explain)
+        if self._consents.limit(batch):
+            scope.limited_data_use = True
+            scope.warn(WarningCode.LIMITED_DATA_USE_SET, OPT_OUT_PATH)
+        return scope, self._code.of_batch(scope)
 
     def _make_native(
         self, made: tiktok.Event, scope: Scope, native: Native
     ) -> MappedEvent:
         scope.path = native.path
         made.event = native.name
-        scope.warnings += native.warnings
-        scope.note_origin("event", "event_name")
+        if native.warnings:
+            scope.warnings += native.warnings
+        if scope.origins is not None:
+            scope.note_origin("event", "event_name")
         if native.products is not None:
             products = native.products(scope.event)
             properties = self._order.of_order(scope)

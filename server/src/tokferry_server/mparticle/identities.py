@@ -1,4 +1,4 @@
-"""Identity types, under every spelling that mParticle's SDKs and feeds use.
+"""Identities and reserved attributes, as mParticle's SDKs and feeds spell them.
 
 https://docs.mparticle.com/schema/mparticle.inbound.eventsapi.schema.json
 """
@@ -51,8 +51,10 @@ def identities(batch: BatchData) -> Identities:
     for spelling, value in pairs:
         if isinstance(spelling, str):
             name = SPELLINGS.get(spelling) or SPELLINGS.get(spelling.strip().lower())
-            if name is not None:
-                found.setdefault(name, []).append((name, value))
+            if name in found:
+                found[name].append((name, value))
+            elif name is not None:
+                found[name] = [(name, value)]
     return found
 
 
@@ -62,3 +64,16 @@ def _pair(entry: Any) -> tuple[Any, Any]:
     if isinstance(entry, dict):
         return entry.get("identity_type"), entry.get("identity")
     return None, None
+
+
+def any_case(value: Any, name: str) -> Any:
+    """Give the value of a key in any case, rather the very one.
+
+    MParticle prints reserved names in lower case, its SDKs send camel case.
+    """
+    if not isinstance(value, dict):
+        return None
+    if name in value:
+        return value[name]
+    wanted = name.lower()
+    return next((item for key, item in value.items() if key.lower() == wanted), None)

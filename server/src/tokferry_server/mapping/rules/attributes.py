@@ -28,7 +28,7 @@ def zip_code(value: Any, scope: Scope) -> str | None:
 
     def normal(text: str) -> str:
         code = _joined(text)
-        return code[:US_ZIP_DIGITS] if scope.state.region() == "US" else code
+        return code[:US_ZIP_DIGITS] if scope.region() == "US" else code
 
     return _hashed(value, normal)
 
@@ -44,7 +44,7 @@ def state(value: Any, scope: Scope) -> str | None:
     given = as_text(value)
     if given is None:
         return None
-    if scope.state.region() == "US":
+    if scope.region() == "US":
         given = US_STATES.get(" ".join(_words(given)), given)
     return _joined(given) or None
 

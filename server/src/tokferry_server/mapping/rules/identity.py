@@ -86,7 +86,7 @@ def _email(given: str, scope: Scope) -> str | None:
 
 
 def _phone(given: str, scope: Scope) -> str | None:
-    number = to_e164(given, scope.state.region)
+    number = to_e164(given, scope.region)
     if isinstance(number, WarningCode):
         scope.warn(number)
         return None

@@ -11,6 +11,8 @@ or one argument (``removeprefix``, ``__trunc__``) cost a fifth of ``startswith``
 
 from collections.abc import Mapping
 from hashlib import sha256
+from itertools import product
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any, Final
 
 from tokferry_server.mapping.phone import is_e164, known_regions
@@ -20,7 +22,9 @@ from tokferry_server.tiktok.names import CURRENCIES
 
 NAMES: Final[dict[str, Any]] = {
     "CURRENCIES": CURRENCIES,
+    "COUNTRIES": frozenset(map("".join, product(ascii_uppercase, repeat=2))),
     "IPV4": IPV4.fullmatch,
+    "LANGUAGES": frozenset(map("".join, product(ascii_lowercase, repeat=2))),
     "MIXED": MIXED,
     "US_STATES": US_STATES,
     "US_ZIP_DIGITS": US_ZIP_DIGITS,
@@ -92,11 +96,10 @@ EASY: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "locale": (
         (
-            "type({0}[0]) is str and type({0}[1]) is str"
-            " and len({0}[0]) == 2 == len({0}[1])"
-            " and (joined := {0}[0] + {0}[1]).isascii() and joined.isalpha()"
+            "type({0}[0]) is str and {0}[0] in LANGUAGES"
+            " and type({0}[1]) is str and {0}[1] in COUNTRIES"
         ),
-        "{0} = {0}[0].lower() + '-' + {0}[1].upper()",
+        "{0} = {0}[0] + '-' + {0}[1]",
     ),
     "name": (
         f"{_ASCII} and {_JOINED}.isalpha() and len({{0}}) < 64",
@@ -107,7 +110,7 @@ EASY: Final[Mapping[str, tuple[str, ...]]] = {
     "state": (
         f"{_ASCII} and {{0}}.isalpha()",
         "{0} = {0}.lower()",
-        "if scope.state.region() == 'US':",
+        "if scope.region() == 'US':",
         "    {0} = US_STATES.get({0}, {0})",
     ),
     "country": (
@@ -117,7 +120,7 @@ EASY: Final[Mapping[str, tuple[str, ...]]] = {
     "zip_code": (
         f"{_ASCII} and {_JOINED}.isalnum() and len({{0}}) < 36",
         "{0} = joined.lower()",
-        "if scope.state.region() == 'US':",
+        "if scope.region() == 'US':",
         "    {0} = {0}[:US_ZIP_DIGITS]",
         _HASHED,
     ),
