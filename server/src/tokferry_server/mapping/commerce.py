@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
+from operator import attrgetter
 
 from msgspec.structs import replace
 
@@ -15,6 +16,7 @@ from tokferry_server.tiktok.model import Content, Properties
 
 _PRODUCT = "event.product_action.products[*]"
 _ENTRY = re.compile(r"properties\.contents\[(\d+)\]")
+_CONTENT_ID = attrgetter("content_id")
 _NO_CONTENT = Content()
 _NO_PROPERTIES = Properties()
 
@@ -29,15 +31,12 @@ def finish(
 
     Entries that hold nothing are left out. Gives ``None`` when nothing is set at all.
     """
-    ids = []
-    for one in contents:  # a comprehension would be one more call
-        if one.content_id is not None:
-            ids.append(one.content_id)  # noqa: PERF401
-    if ids:
-        properties.content_ids = ids
-    if len(ids) == len(contents):
+    ids = [*map(_CONTENT_ID, contents)]
+    if None not in ids:
+        properties.content_ids = ids or None
         properties.contents = contents or None
     else:
+        properties.content_ids = [one for one in ids if one is not None] or None
         kept = [content for content in contents if content != _NO_CONTENT]
         properties.contents = kept or None
         _warn_of_missing_ids(contents, products, scope)

@@ -18,10 +18,9 @@ def _chosen(setting: str) -> Getter:
     types_of = attrgetter(f"connection.{setting}")
 
     def chosen(scope: Scope) -> list[tuple[str, Any]] | None:
-        types, found = types_of(scope), scope.identities
-        if len(types) == 1:  # as by default
-            return found.get(types[0])
-        return [pair for wanted in types for pair in found.get(wanted, ())] or None
+        found = scope.identities
+        pairs = [pair for one in types_of(scope) for pair in found.get(one, ())]
+        return pairs or None
 
     return chosen
 
@@ -53,10 +52,15 @@ HELD = {
 }
 """Path → where the scope holds it as it is."""
 
+CHOSEN = {
+    "identities.email": "email_identity_types",
+    "identities.phone": "phone_identity_types",
+    "identities.external_id": "external_identity_types",
+}
+"""Path → the setting that says of which types."""
+
 COMPUTED: dict[str, Getter] = {
-    "identities.email": _chosen("email_identity_types"),
-    "identities.phone": _chosen("phone_identity_types"),
-    "identities.external_id": _chosen("external_identity_types"),
+    **{path: _chosen(setting) for path, setting in CHOSEN.items()},
     "page_query.ttclid": _page_query_ttclid,
     "computed.message_id_and_index": _message_id_and_index,
     "computed.content_hash": content_hash,

@@ -49,21 +49,21 @@ def identities(batch: BatchData) -> Identities:
     pairs = given.items() if isinstance(given, dict) else map(_pair, given or ())
     found: Identities = {}
     for spelling, value in pairs:
-        if isinstance(spelling, str):
-            name = SPELLINGS.get(spelling) or SPELLINGS.get(spelling.strip().lower())
-            if name in found:
-                found[name].append((name, value))
-            elif name is not None:
-                found[name] = [(name, value)]
+        name = SPELLINGS.get(spelling) or SPELLINGS.get(spelling.strip().lower())
+        if name in found:
+            found[name].append((name, value))
+        elif name is not None:
+            found[name] = [(name, value)]
     return found
 
 
-def _pair(entry: Any) -> tuple[Any, Any]:
+def _pair(entry: Any) -> tuple[str, Any]:
     if type(entry) is tuple:
         return entry
-    if isinstance(entry, dict):
-        return entry.get("identity_type"), entry.get("identity")
-    return None, None
+    spelling = entry.get("identity_type") if isinstance(entry, dict) else None
+    if isinstance(spelling, str):
+        return spelling, entry.get("identity")
+    return "", None
 
 
 def any_case(value: Any, name: str) -> Any:

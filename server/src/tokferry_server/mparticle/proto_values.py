@@ -105,11 +105,13 @@ def members(message: Message) -> dict[str, Any]:
     }
 
 
-def identities(messages: Any) -> list[tuple[str | None, str | None]]:
+def identities(messages: Any) -> list[tuple[str, str | None]]:
     """Give identities as (type, value), each as JSON would have it."""
     return [
         (
-            _IDENTITY_TYPES.get(message.identity_type) or _read_identity_type(message),
+            _IDENTITY_TYPES.get(message.identity_type)
+            or _read_identity_type(message)
+            or "",
             message.identity or ("" if message.HasField("identity") else None),
         )
         for message in messages[:]

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from tokferry_server.mapping.paths import LIST_MAPS, Path, first_of, kind_at
-from tokferry_server.mapping.sources import HELD
+from tokferry_server.mapping.sources import CHOSEN, HELD
 from tokferry_server.mparticle.identities import any_case
 
 _NOT_NAME = re.compile(r"\W+")
@@ -31,6 +31,11 @@ class Reads:
             return f"({', '.join(self.expression(part) for part in path.parts)})"
         if path.text in HELD:
             return f"scope.{HELD[path.text]}"
+        if path.text in CHOSEN:
+            types = f"scope.connection.{CHOSEN[path.text]}"
+            # Of one type, as by default, without a call.
+            alone = f"scope.identities.get({types}[0]) if len({types}) == 1"
+            return f"{alone} else {self._call(path)}"
         if path.steps and path.root != "product":
             self._locals[path.root] = [f"{path.root} = scope.{path.root}"]
         if len(path.steps) == 1:
