@@ -21,8 +21,8 @@ from tokferry_server.mapping.rules.page import IPV4, MIXED
 from tokferry_server.tiktok.names import CURRENCIES
 
 NAMES: Final[dict[str, Any]] = {
-    "CURRENCIES": CURRENCIES,
     "COUNTRIES": frozenset(map("".join, product(ascii_uppercase, repeat=2))),
+    "CURRENCIES": CURRENCIES,
     "IPV4": IPV4.fullmatch,
     "LANGUAGES": frozenset(map("".join, product(ascii_lowercase, repeat=2))),
     "MIXED": MIXED,
