@@ -43,6 +43,8 @@ def ids(data: bytes) -> list[object]:
         (b"[" + ONE + b"," + TWO + b"]\n" + TWO + b"\n[]\n", ["one", "two", "two"]),
         (json.dumps([json.loads(ONE)], indent=2).encode(), ["one"]),
         (ONE + TWO, ["batch"]),
+        (ONE + TWO + b"\n" + ONE, ["batch", "one"]),
+        (ONE + b"\n" + NAN + TWO, ["one", "batch"]),
     ],
     ids=lambda value: repr(value[:12]) if isinstance(value, bytes) else "",
 )

@@ -153,11 +153,10 @@ class Dispatch:
         transformer = self._transformer(errand)
         connection = transformer.connection
         settings = self._connections.get(errand.connection)
-        outcomes = forwarding.drop_old(
-            transformer.transform(batches),
-            max_age_seconds=settings.mapping.max_event_age_seconds,
-            now=self._clock(),
-        )
+        outcomes = transformer.transform(batches)
+        if (oldest := settings.mapping.max_event_age_seconds) is not None:
+            earliest = self._clock() - oldest
+            outcomes = forwarding.drop_old(outcomes, earliest_ms=earliest * 1000)
         outcomes = self._telemetry.instruments.mapped(errand.connection, outcomes)
         wire = wire_format(connection.wire_format)
         prepared = forwarding.prepare(outcomes, connection.route, wire)

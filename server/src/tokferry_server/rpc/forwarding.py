@@ -74,15 +74,10 @@ class Prepared(msgspec.Struct, frozen=True, gc=False):
     parcels: tuple[Parcel, ...]
 
 
-def drop_old(
-    outcomes: Iterable[Outcome], *, max_age_seconds: float | None, now: float
-) -> Iterator[Outcome]:
-    """Drop events older than the connection allows; ``now`` is in Unix seconds."""
-    earliest_ms = None if max_age_seconds is None else (now - max_age_seconds) * 1000
+def drop_old(outcomes: Iterable[Outcome], *, earliest_ms: float) -> Iterator[Outcome]:
+    """Drop events older than ``earliest_ms``, which is in Unix milliseconds."""
     for outcome in outcomes:
-        if earliest_ms is not None and any(
-            mapped.time_ms < earliest_ms for mapped in outcome.events
-        ):
+        if any(mapped.time_ms < earliest_ms for mapped in outcome.events):
             drop = Drop(DropReason.TOO_OLD, "event.timestamp_unixtime_ms")
             yield replace(outcome, events=(), drop=drop)
         else:

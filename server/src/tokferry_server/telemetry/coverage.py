@@ -6,9 +6,10 @@ when somebody collects.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from operator import attrgetter
+from operator import is_
 from typing import Final
 
+from msgspec.structs import astuple
 from opentelemetry.metrics import CallbackOptions, Observation
 
 from tokferry_server.mapping.coverage import MATCH_KEYS
@@ -16,20 +17,16 @@ from tokferry_server.mapping.outcome import Outcome
 from tokferry_server.telemetry.metrics import CONNECTION, KEY
 from tokferry_server.tiktok.model import User
 
-_MEMBERS: Final = tuple(
-    path.removeprefix("user.")
-    for paths in MATCH_KEYS.values()
-    for path in paths
-    if path.startswith("user.")
-)
 _LEAD: Final = "lead.lead_id"
-_PLACES: Final = {f"user.{name}": place for place, name in enumerate(_MEMBERS)}
-_members = attrgetter(*_MEMBERS)
+_PLACES: Final = {
+    f"user.{name}": place for place, name in enumerate(User.__struct_fields__)
+}
 _NOBODY: Final = User()
-_NO_SHAPE: Final = tuple(True for _ in _MEMBERS)
+_NOTHING: Final = astuple(_NOBODY)
+_NO_SHAPE: Final = tuple(True for _ in _NOTHING)
 
 _Shape = tuple[bool, ...]
-"""For each of ``_MEMBERS`` whether it is absent."""
+"""For each member of a user whether it is absent."""
 
 
 class CoverageTally:
@@ -49,7 +46,7 @@ class CoverageTally:
                 user = event.user or _NOBODY
                 if user is not last:
                     last = user
-                    shape = tuple([one is None for one in _members(user)])
+                    shape = tuple(map(is_, astuple(user), _NOTHING))
                 lead = event.lead is not None and event.lead.lead_id is not None
                 self._shapes[connection, shape, lead] += 1
             yield outcome
