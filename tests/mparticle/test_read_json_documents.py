@@ -45,6 +45,8 @@ def ids(data: bytes) -> list[object]:
         (ONE + TWO, ["batch"]),
         (ONE + TWO + b"\n" + ONE, ["batch", "one"]),
         (ONE + b"\n" + NAN + TWO, ["one", "batch"]),
+        (ONE + TWO + b"\n\n" + ONE, ["batch", "one"]),
+        (ONE + b'{"batch_id": "x",\n"events": []}', ["batch"]),
     ],
     ids=lambda value: repr(value[:12]) if isinstance(value, bytes) else "",
 )

@@ -5,7 +5,8 @@ Inbound (Events API) and outgoing (webhook, queues) JSON differ in how identitie
 never costs its neighbours: all is decoded at once, and if that fails, one by one.
 """
 
-from collections.abc import Iterator
+import io
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -62,19 +63,24 @@ def read_json(data: bytes, *, wrap_events: bool = False) -> list[Batch | Malform
 def _wholes(data: bytes) -> list[Batch | Malformed]:
     """Give the batches if nothing is wrong with any of them; else none."""
     data = data.strip()
+    if b"\n" not in data:
+        return _decoded((data,))
+    # First one a line: of one value that goes over many, the first line is none.
+    return _decoded(io.BytesIO(data)) or _decoded((data,))
+
+
+def _decoded(documents: Iterable[bytes]) -> list[Batch | Malformed]:
+    found: list[Batch | Malformed] = []
     try:
-        documents = _whole.decode_lines(data)
+        for document in documents:
+            if not document.isspace():
+                decoded = _whole.decode(document)
+                for whole in decoded if isinstance(decoded, list) else (decoded,):
+                    if whole.events is None:
+                        return []
+                    found.append(Batch(whole, whole.events))
     except _UNREADABLE:
         return []
-    # The decoder takes two on a line, too; but one may go over many lines.
-    if len(documents) not in (1, data.count(b"\n") + 1):
-        return []
-    found: list[Batch | Malformed] = []
-    for document in documents:
-        for whole in document if isinstance(document, list) else (document,):
-            if whole.events is None:
-                return []
-            found.append(Batch(whole, whole.events))
     return found
 
 
