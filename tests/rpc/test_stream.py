@@ -121,6 +121,11 @@ async def test_a_chunk_that_cannot_be_read_costs_only_itself(start: Any) -> None
         ),
         (StreamOptions(connection="shop", label="x" * 65), [], "INVALID_ARGUMENT"),
         (
+            StreamOptions(connection="shop", test_event_code="x" * 65),
+            [],
+            "INVALID_ARGUMENT",
+        ),
+        (
             OPTIONS,
             [chunk(1, *(purchase(n) for n in range(1001)))],
             "TOO_MANY_EVENTS",

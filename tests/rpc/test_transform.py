@@ -126,6 +126,18 @@ async def test_a_test_event_code_lets_development_traffic_through(start: Any) ->
     assert response.results[0].outcome == EVENTS
 
 
+@pytest.mark.parametrize("code", ["x" * 65, "TEST\n123", "T\u00c9ST"])
+async def test_a_test_event_code_that_is_none_is_refused(start: Any, code: str) -> None:
+    running = await start()
+    with pytest.raises(tokferry.InvalidRequest) as caught:
+        await running.client.transform(
+            batch(purchase(1)), connection="shop", test_event_code=code
+        )
+    assert [violation.field for violation in caught.value.violations] == [
+        "test_event_code"
+    ]
+
+
 async def test_explain_names_the_origin_of_every_field(start: Any) -> None:
     running = await start()
     response = await running.client.transform(

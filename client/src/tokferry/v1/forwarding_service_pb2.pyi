@@ -68,8 +68,8 @@ class TransformRequest(_message.Message):
     out.
     """
     test_event_code: _builtins.str
-    """Holds the code of TikTok's Test Events page, in place of the connection's. With
-    one, events of every environment pass.
+    """Holds the code of TikTok's Test Events page, of at most 64 characters, in place of
+    the connection's. With one, events of every environment pass.
     """
     explain: _builtins.bool
     """Asks for the origin of each value and for the match keys."""
@@ -159,8 +159,8 @@ class ForwardRequest(_message.Message):
     out.
     """
     test_event_code: _builtins.str
-    """Holds the code of TikTok's Test Events page, in place of the connection's. With
-    one, events of every environment pass.
+    """Holds the code of TikTok's Test Events page, of at most 64 characters, in place of
+    the connection's. With one, events of every environment pass.
     """
     mode: _result_pb2.DeliveryMode.ValueType
     """Says who is answerable after the call. DURABLE without an outbox fails with
@@ -290,7 +290,9 @@ class StreamOptions(_message.Message):
     batch and event index.
     """
     test_event_code: _builtins.str
-    """Holds the code of TikTok's Test Events page, in place of the connection's."""
+    """Holds the code of TikTok's Test Events page, of at most 64 characters, in place of
+    the connection's.
+    """
     validate_only: _builtins.bool
     """Asks to do everything but send and store."""
     def __init__(

@@ -13,6 +13,7 @@ from tokferry_server.mapping.transform import Transformer
 from tokferry_server.rpc.errors import CallError, Violation, invalid
 from tokferry_server.settings import ConnectionSettings, Secret, SecretError
 
+MAX_TEST_CODE = 64
 _MORE_TRANSFORMERS = 64
 """Kept besides one for each connection: for explaining, and for test event codes."""
 
@@ -106,7 +107,28 @@ class Connections:
 
 
 def with_test_code(connection: Connection, test_event_code: str | None) -> Connection:
-    """Give the connection with the call's own test event code."""
+    """Give the connection with the call's own test event code.
+
+    Raises:
+        CallError: as ``check_test_code``.
+    """
     if not test_event_code:
         return connection
+    check_test_code(test_event_code)
     return replace(connection, test_event_code=test_event_code)
+
+
+def check_test_code(test_event_code: str | None) -> None:
+    """Check a call's own test event code, if it has one.
+
+    Raises:
+        CallError: INVALID_ARGUMENT if it is longer than any, or no printable ASCII:
+            what is made for it is kept for the next call.
+    """
+    code = test_event_code or ""
+    if len(code) > MAX_TEST_CODE or not (code.isascii() and code.isprintable()):
+        text = f"must be at most {MAX_TEST_CODE} printable ASCII characters"
+        raise invalid(
+            ErrorReason.ERROR_REASON_INVALID_ARGUMENT,
+            [Violation("test_event_code", text)],
+        )

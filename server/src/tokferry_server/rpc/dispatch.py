@@ -23,7 +23,7 @@ from tokferry_server.delivery.trace_context import of_current_call
 from tokferry_server.mapping.transform import Transformer
 from tokferry_server.mparticle.model import Batch, Malformed
 from tokferry_server.rpc import forwarding
-from tokferry_server.rpc.connections import Connections
+from tokferry_server.rpc.connections import Connections, check_test_code
 from tokferry_server.rpc.errors import CallError, Violation, invalid
 from tokferry_server.rpc.forwarding import Prepared, Reply
 from tokferry_server.rpc.slices import collect
@@ -76,6 +76,7 @@ class Dispatch:
             CallError: it cannot; nothing was accepted.
         """
         self._connections.get(errand.connection)
+        check_test_code(errand.test_event_code)
         if len(errand.label) > MAX_LABEL or not errand.label.isprintable():
             text = f"must be at most {MAX_LABEL} printable characters"
             raise invalid(
@@ -154,8 +155,8 @@ class Dispatch:
         connection = transformer.connection
         settings = self._connections.get(errand.connection)
         outcomes = transformer.transform(batches)
-        if (oldest := settings.mapping.max_event_age_seconds) is not None:
-            earliest = self._clock() - oldest
+        if (max_age := settings.mapping.max_event_age_seconds) is not None:
+            earliest = self._clock() - max_age
             outcomes = forwarding.drop_old(outcomes, earliest_ms=earliest * 1000)
         outcomes = self._telemetry.instruments.mapped(errand.connection, outcomes)
         wire = wire_format(connection.wire_format)
