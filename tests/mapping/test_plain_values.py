@@ -69,7 +69,11 @@ PERSONAL = st.one_of(
         ]
     ),
 )
-PARTS = st.one_of(PERSONAL, st.text("enUS\u0130", min_size=1, max_size=3))
+PARTS = st.one_of(
+    st.sampled_from(["en", "US", "EN", "us", "de"]),
+    st.text("enUS\u0130", min_size=1, max_size=3),
+    PERSONAL,
+)
 LONG = settings(max_examples=200, deadline=None, derandomize=True)
 
 
@@ -172,6 +176,7 @@ def test_what_most_senders_write_is_easy(rule: str, value: Any, made: Any) -> No
         ("email", [("email", "a@example.com"), ("other_email", "b@example.com")]),
         *(("phone", [("other", one)]) for one in ("12135550101", "+49 151", "+490151")),
         *(("external_id", [("other", one)]) for one in ("f" * 64, "0", " a", 7)),
+        *(("locale", one) for one in (("EN", "us"), ("en", "us"), ("EN", "US"))),
         *(("locale", one) for one in (("e1", "US"), ("en", None), ("eng", "US"))),
     ],
 )

@@ -36,8 +36,10 @@ class Consents:
         limits = connection.ccpa_opt_out == "limited_data_use"
         # Offline and CRM events have no limited_data_use that could be set instead.
         may_limit = connection.event_source in ("web", "app")
-        self._limits = limits and may_limit
-        self._drops = connection.ccpa_opt_out == "drop" or (limits and not may_limit)
+        self._limits_opted_out = limits and may_limit
+        self._drops_opted_out = connection.ccpa_opt_out == "drop" or (
+            limits and not may_limit
+        )
 
     def refuse_batch(self, batch: BatchData) -> Drop | None:
         """Give the drop for a batch from another environment, or from the past."""
@@ -55,13 +57,13 @@ class Consents:
         for purpose in self._purposes:
             if not _consented(batch, purpose):
                 return Drop(DropReason.CONSENT_REFUSED, "batch.consent_state.gdpr")
-        if self._drops and _opted_out_of_sale(batch):
+        if self._drops_opted_out and _opted_out_of_sale(batch):
             return Drop(DropReason.CCPA_OPT_OUT, OPT_OUT_PATH)
         return None
 
-    def limit(self, batch: BatchData) -> bool:
+    def limits_use(self, batch: BatchData) -> bool:
         """Whether TikTok is to be told that the use of the user's data is limited."""
-        return self._limits and _opted_out_of_sale(batch)
+        return self._limits_opted_out and _opted_out_of_sale(batch)
 
 
 def _opted_out_of_sale(batch: BatchData) -> bool:

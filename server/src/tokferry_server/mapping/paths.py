@@ -18,7 +18,6 @@ import msgspec
 
 from tokferry_server.mapping.rules.texts import is_blank_text
 from tokferry_server.mapping.scope import Scope
-from tokferry_server.mparticle.identities import any_case
 from tokferry_server.mparticle.model import BatchData, EventData, Product
 
 Getter = Callable[[Scope], Any]
@@ -199,3 +198,16 @@ def _step(value: Any, name: str) -> Any:
     if isinstance(value, dict):
         return value.get(name)
     return getattr(value, name, None)
+
+
+def any_case(value: Any, name: str) -> Any:
+    """Give the value of a key in any case, rather the very one.
+
+    MParticle prints reserved names in lower case, its SDKs send camel case.
+    """
+    if not isinstance(value, dict):
+        return None
+    if name in value:
+        return value[name]
+    wanted = name.lower()
+    return next((item for key, item in value.items() if key.lower() == wanted), None)

@@ -13,17 +13,18 @@ from tokferry_server.mapping.outcome import (
     origin,
 )
 from tokferry_server.mapping.phone import known_region
-from tokferry_server.mparticle.identities import any_case, identities
+from tokferry_server.mparticle.identities import identities
 from tokferry_server.mparticle.model import BatchData, EventData, Product
 
 NO_DATA = EventData()
+_COUNTRY = "$Country"
+_LENGTH = len(_COUNTRY)
 
 
 class Scope:
     """A batch being mapped: first what its events have in common, then each in turn.
 
     ``path`` is the mParticle path of the value in hand: warnings and drops name it.
-    ``place`` is the path of the product in hand, ``entry`` its index in the contents.
     """
 
     __slots__ = (
@@ -34,7 +35,6 @@ class Scope:
         "connection",
         "content_hashes",
         "drop",
-        "entry",
         "event",
         "event_type",
         "identities",
@@ -43,7 +43,6 @@ class Scope:
         "mapping",
         "origins",
         "path",
-        "place",
         "product",
         "time_ms",
         "warnings",
@@ -65,8 +64,6 @@ class Scope:
         self.path = ""
         self.mapping: str | None = None
         self.product: Product | None = None
-        self.place = ""
-        self.entry = 0
         self.drop: Drop | None = None
         self.warnings: list[MappingWarning] = []
         self.origins: list[Origin] | None = [] if explain else None
@@ -74,7 +71,7 @@ class Scope:
         self._batch_origins = self.origins
 
     def begin(self, event: EventData, event_type: str, index: int) -> None:
-        """Go on to an event, of which as yet only that is said that is of its batch."""
+        """Go on to an event, of which only what goes for its batch is said as yet."""
         self.event = event
         self.event_type = event_type
         self.index = index
@@ -105,7 +102,18 @@ class Scope:
         and the library that knows the regions takes long to load.
         """
         if self._region is ...:
-            given = any_case(self.batch.user_attributes, "$Country")
-            own = known_region(given) if isinstance(given, str) else None
-            self._region = own or self.connection.default_region
+            self._region = _own_region(self.batch) or self.connection.default_region
         return self._region
+
+
+def _own_region(batch: BatchData) -> str | None:
+    """Give the first country that is one: the very name's, or that of other cases."""
+    attributes = batch.user_attributes
+    if isinstance(attributes, dict):
+        for name in (_COUNTRY, *attributes):
+            if len(name) == _LENGTH and name.lower() == _COUNTRY.lower():
+                given = attributes.get(name)
+                region = known_region(given) if isinstance(given, str) else None
+                if region is not None:
+                    return region
+    return None

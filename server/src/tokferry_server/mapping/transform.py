@@ -92,7 +92,7 @@ class Transformer:
                 continue
             data = event.data or NO_DATA
             event_type = _event_type(event, data)
-            custom = self._custom.find(event_type, data) if self._mappings else None
+            custom = self._custom.find(event_type, data) if self._mappings else []
             native = None if custom else self._native.find(event_type, data)
             if native is not None and native.drop is not None:
                 yield Outcome(batch=number, event=index, drop=native.drop)
@@ -105,12 +105,11 @@ class Transformer:
             scope, groups = shared
             scope.begin(data, event_type, index)
             made = self._code.of_event(scope, *groups)
-            events = (
-                make_events(self._mappings, made, scope, custom or [])
-                if native is None
-                else (self._make_native(made, scope, native),)
-            )
-            yield Outcome(
+            if native is None:
+                events = make_events(self._mappings, made, scope, custom)
+            else:
+                events = (self._make_native(made, scope, native),)
+            yield Outcome(  # in place: a function of its own is a call for each event
                 batch=number,
                 event=index,
                 events=() if scope.drop else events,
@@ -124,7 +123,7 @@ class Transformer:
         if refused is not None:
             return refused
         scope = Scope(self.connection, batch, explain=self._explain)
-        if self._consents.limit(batch):
+        if self._consents.limits_use(batch):
             scope.limited_data_use = True
             scope.warn(WarningCode.LIMITED_DATA_USE_SET, OPT_OUT_PATH)
         return scope, self._code.of_batch(scope)

@@ -1,4 +1,4 @@
-"""Identities and reserved attributes, as mParticle's SDKs and feeds spell them.
+"""Identity types, under every spelling that mParticle's SDKs and feeds use.
 
 https://docs.mparticle.com/schema/mparticle.inbound.eventsapi.schema.json
 """
@@ -64,16 +64,3 @@ def _pair(entry: Any) -> tuple[str, Any]:
     if isinstance(spelling, str):
         return spelling, entry.get("identity")
     return "", None
-
-
-def any_case(value: Any, name: str) -> Any:
-    """Give the value of a key in any case, rather the very one.
-
-    MParticle prints reserved names in lower case, its SDKs send camel case.
-    """
-    if not isinstance(value, dict):
-        return None
-    if name in value:
-        return value[name]
-    wanted = name.lower()
-    return next((item for key, item in value.items() if key.lower() == wanted), None)

@@ -106,7 +106,7 @@ def members(message: Message) -> dict[str, Any]:
 
 
 def identities(messages: Any) -> list[tuple[str, str | None]]:
-    """Give identities as (type, value), each as JSON would have it."""
+    """Give identities as (type, value), as JSON would have them; no type is empty."""
     return [
         (
             _IDENTITY_TYPES.get(message.identity_type)

@@ -91,7 +91,9 @@ def prepare(
     encode = wire.encode_event
     for outcome in outcomes:
         parcels = []
-        for mapped in outcome.events:  # a comprehension would be one more call
+        for (
+            mapped
+        ) in outcome.events:  # a comprehension is one more call on CPython 3.11
             event, time_ms = mapped.event, mapped.time_ms
             parcel = Parcel(
                 route=route,

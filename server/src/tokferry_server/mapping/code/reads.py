@@ -3,9 +3,8 @@
 import re
 from typing import Any
 
-from tokferry_server.mapping.paths import LIST_MAPS, Path, first_of, kind_at
+from tokferry_server.mapping.paths import LIST_MAPS, Path, any_case, first_of, kind_at
 from tokferry_server.mapping.sources import CHOSEN, HELD
-from tokferry_server.mparticle.identities import any_case
 
 _NOT_NAME = re.compile(r"\W+")
 _NOTHING: dict[str, Any] = {}

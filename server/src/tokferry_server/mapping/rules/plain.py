@@ -21,11 +21,11 @@ from tokferry_server.mapping.rules.page import IPV4, MIXED
 from tokferry_server.tiktok.names import CURRENCIES
 
 NAMES: Final[dict[str, Any]] = {
-    "COUNTRIES": frozenset(map("".join, product(ascii_uppercase, repeat=2))),
     "CURRENCIES": CURRENCIES,
     "IPV4": IPV4.fullmatch,
-    "LANGUAGES": frozenset(map("".join, product(ascii_lowercase, repeat=2))),
     "MIXED": MIXED,
+    "TWO_CAPITALS": frozenset(map("".join, product(ascii_uppercase, repeat=2))),
+    "TWO_SMALL": frozenset(map("".join, product(ascii_lowercase, repeat=2))),
     "US_STATES": US_STATES,
     "US_ZIP_DIGITS": US_ZIP_DIGITS,
     "is_e164": is_e164,
@@ -96,8 +96,8 @@ EASY: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "locale": (
         (
-            "type({0}[0]) is str and {0}[0] in LANGUAGES"
-            " and type({0}[1]) is str and {0}[1] in COUNTRIES"
+            "type({0}[0]) is str and {0}[0] in TWO_SMALL"
+            " and type({0}[1]) is str and {0}[1] in TWO_CAPITALS"
         ),
         "{0} = {0}[0] + '-' + {0}[1]",
     ),
