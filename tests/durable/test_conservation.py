@@ -1,8 +1,6 @@
 """Whatever comes in is counted at each place where it comes by, and all agree."""
 
-import logging
 import multiprocessing
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -21,11 +19,8 @@ from tokferry_server.tiktok.verdicts import TABLE, classify
 
 
 @pytest.fixture(autouse=True)
-def _quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MADE_UP", "a-made-up-token")
-    logging.disable()
-    yield
-    logging.disable(logging.NOTSET)
 
 
 def _check(sums: Sums) -> None:

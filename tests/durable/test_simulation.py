@@ -1,9 +1,8 @@
 """Stories of faults, crashes, clocks and people, played from seeds."""
 
 import asyncio
-import logging
 import multiprocessing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from unittest import mock
 
@@ -15,13 +14,6 @@ from tokferry_server.delivery.durable import consignment
 from tokferry_server.delivery.durable.findings import Findings
 from tokferry_server.delivery.durable.store import Store
 from tokferry_server.delivery.outbox import doubt
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    logging.disable()
-    yield
-    logging.disable(logging.NOTSET)
 
 
 def _play(results: Iterable[Result]) -> list[Result]:
