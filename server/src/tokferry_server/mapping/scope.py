@@ -17,8 +17,6 @@ from tokferry_server.mparticle.identities import identities
 from tokferry_server.mparticle.model import BatchData, EventData, Product
 
 NO_DATA = EventData()
-_COUNTRY = "$Country"
-_LENGTH = len(_COUNTRY)
 
 
 class Scope:
@@ -110,8 +108,8 @@ def _own_region(batch: BatchData) -> str | None:
     """Give the first country that is one: the very name's, or that of other cases."""
     attributes = batch.user_attributes
     if isinstance(attributes, dict):
-        for name in (_COUNTRY, *attributes):
-            if len(name) == _LENGTH and name.lower() == _COUNTRY.lower():
+        for name in ("$Country", *attributes):
+            if name.lower() == "$country":
                 given = attributes.get(name)
                 region = known_region(given) if isinstance(given, str) else None
                 if region is not None:

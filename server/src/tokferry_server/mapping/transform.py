@@ -133,10 +133,8 @@ class Transformer:
     ) -> MappedEvent:
         scope.path = native.path
         made.event = native.name
-        if native.warnings:
-            scope.warnings += native.warnings
-        if scope.origins is not None:
-            scope.note_origin("event", "event_name")
+        scope.warnings += native.warnings
+        scope.note_origin("event", "event_name")
         if native.products is not None:
             products = native.products(scope.event)
             properties = self._order.of_order(scope)

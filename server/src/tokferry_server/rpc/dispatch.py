@@ -153,9 +153,8 @@ class Dispatch:
         """Map events and encode what is to be sent, letting others run in between."""
         transformer = self._transformer(errand)
         connection = transformer.connection
-        settings = self._connections.get(errand.connection)
         outcomes = transformer.transform(batches)
-        if (max_age := settings.mapping.max_event_age_seconds) is not None:
+        if (max_age := connection.max_event_age_seconds) is not None:
             earliest = self._clock() - max_age
             outcomes = forwarding.drop_old(outcomes, earliest_ms=earliest * 1000)
         outcomes = self._telemetry.instruments.mapped(errand.connection, outcomes)

@@ -91,9 +91,8 @@ def prepare(
     encode = wire.encode_event
     for outcome in outcomes:
         parcels = []
-        for (
-            mapped
-        ) in outcome.events:  # a comprehension is one more call on CPython 3.11
+        # Not a comprehension, which is one more call on CPython 3.11.
+        for mapped in outcome.events:
             event, time_ms = mapped.event, mapped.time_ms
             parcel = Parcel(
                 route=route,
