@@ -87,6 +87,10 @@ def test_custom_mappings_want_what_they_name(
             ["commerce_event", "custom_event", "screen_view"],
         ),
         (
+            {"native_events": "extended", "event_source": "app"},
+            ["commerce_event", "custom_event"],
+        ),
+        (
             {"custom_mappings": [LEAD | {"match": {"event_type": "session_start"}}]},
             ["commerce_event", "session_start"],
         ),
@@ -111,28 +115,45 @@ def test_events_that_can_become_nothing_are_not_read(
     assert [one.event_type for one in events if one.data is not None] == read
 
 
-def test_of_batches_without_events_that_are_read_only_the_origin_is_read() -> None:
-    made = connection(user_attributes=True)
+def test_of_a_batch_only_the_origin_is_read_until_the_whole_is_asked_for() -> None:
+    wanted = Transformer(connection(user_attributes=True)).wanted
     development = mparticle.Environment.ENVIRONMENT_DEVELOPMENT
     message = mparticle.Batch(ip="203.0.113.7", environment=development)
     message.source_info.is_historical = True
     message.user_attributes["$City"].string_value = "Berlin"
+
+    (batch,) = read_proto([message], wanted)
+
+    assert isinstance(batch, Batch)
+    whole = batch.whole()
+    for data in (batch.data, whole):
+        assert data.environment == "development"
+        assert data.source_info is not None
+        assert data.source_info.is_historical is True
+    assert batch.data.user_attributes is None
+    assert batch.data.ip is None
+    assert whole.user_attributes == {"$City": "Berlin"}
+    assert whole.ip == "203.0.113.7"
+
+
+def test_a_batch_is_read_no_further_when_none_of_its_events_is_sent() -> None:
+    transformer = Transformer(connection())
+    message = mparticle.Batch(ip="203.0.113.7")
     message.events.add().session_start.SetInParent()
+    removed = mparticle.ProductActionType.PRODUCT_ACTION_TYPE_REMOVE_FROM_CART
+    message.events.add().commerce_event.product_action.action = removed
+    (batch,) = read_proto([message], transformer.wanted)
+    assert isinstance(batch, Batch)
+    read: list[object] = []
+    batch.read = read.append  # type: ignore[attr-defined]
 
-    (without,) = read_proto([message], Transformer(made).wanted)
-    message.events.add().commerce_event.SetInParent()
-    (with_one,) = read_proto([message], Transformer(made).wanted)
+    outcomes = [*transformer.transform([batch])]
 
-    assert isinstance(without, Batch)
-    assert isinstance(with_one, Batch)
-    for batch in (without, with_one):
-        assert batch.data.environment == "development"
-        assert batch.data.source_info is not None
-        assert batch.data.source_info.is_historical is True
-    assert without.data.user_attributes is None
-    assert without.data.ip is None
-    assert with_one.data.user_attributes == {"$City": "Berlin"}
-    assert with_one.data.ip == "203.0.113.7"
+    assert [one.drop and one.drop.reason.name for one in outcomes] == [
+        "UNSUPPORTED_EVENT",
+        "UNSUPPORTED_EVENT",
+    ]
+    assert read == []
 
 
 def test_of_maps_only_the_entries_that_are_named_are_read() -> None:
@@ -150,8 +171,8 @@ def test_of_maps_only_the_entries_that_are_named_are_read() -> None:
     (batch,) = read_proto([message], wanted)
 
     assert isinstance(batch, Batch)
-    assert batch.data.user_attributes == {"$firstname": "$firstname"}
-    assert batch.data.partner_identities == {"tiktok_cookie_id": "c"}
+    assert batch.whole().user_attributes == {"$firstname": "$firstname"}
+    assert batch.whole().partner_identities == {"tiktok_cookie_id": "c"}
     read = batch.events[0]
     assert isinstance(read, Event)
     assert read.data is not None
@@ -175,12 +196,13 @@ def test_of_consents_those_to_the_purposes_asked_for_are_read(
     (batch,) = read_proto([message], Transformer(made).wanted)
 
     assert isinstance(batch, Batch)
-    state = batch.data.consent_state
+    data = batch.whole()
+    state = data.consent_state
     assert state is not None
     assert isinstance(state.gdpr, dict)
     assert [*state.gdpr] == [spelling]
     assert state.ccpa is None
-    assert (Consents(made).refuse_user(batch.data) is None) is (consented is True)
+    assert (Consents(made).refuse_user(data) is None) is (consented is True)
 
 
 def test_consents_are_not_read_where_nothing_is_refused_for_them() -> None:
@@ -193,8 +215,8 @@ def test_consents_are_not_read_where_nothing_is_refused_for_them() -> None:
     (batch,) = read_proto([message], Transformer(made).wanted)
 
     assert isinstance(batch, Batch)
-    assert batch.data.consent_state is None
-    assert batch.data.source_info is None
+    assert batch.whole().consent_state is None
+    assert batch.whole().source_info is None
 
 
 def test_typed_events_are_read_so_far_and_whole_when_asked() -> None:

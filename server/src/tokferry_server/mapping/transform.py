@@ -98,7 +98,7 @@ class Transformer:
                 yield Outcome(batch=number, event=index, drop=native.drop)
                 continue
             if shared is None:
-                shared = self._share(batch.data)
+                shared = self._share(batch.whole())
             if isinstance(shared, Drop):
                 yield Outcome(batch=number, event=index, drop=shared)
                 continue

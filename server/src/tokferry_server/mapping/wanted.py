@@ -11,6 +11,7 @@ from typing import Final
 
 from tokferry_server.mapping.connection import Connection
 from tokferry_server.mapping.custom.model import CustomMapping
+from tokferry_server.mapping.native import NativeEvents
 from tokferry_server.mapping.paths import Path, fields_of, parse_path
 from tokferry_server.mapping.table import Plan
 from tokferry_server.mparticle.model import ORIGIN
@@ -91,8 +92,11 @@ def _refused_by(connection: Connection) -> Iterator[str]:
 def _events(connection: Connection) -> Iterator[str]:
     """Yield which types of events may become anything."""
     yield "Event.commerce_event"
-    if connection.native_events == "extended":
-        yield from ("Event.custom_event", "Event.screen_view")
+    extended = NativeEvents(connection).extended
+    if extended:
+        yield "Event.custom_event"
+    if extended.get("screen view"):
+        yield "Event.screen_view"
     for mapping in connection.custom_mappings:
         event_type = mapping.match.event_type
         yield "Event.*" if event_type is None else f"Event.{event_type.lower()}"

@@ -266,7 +266,14 @@ class Malformed(msgspec.Struct, frozen=True, gc=False):
 
 
 class Batch(msgspec.Struct, gc=False):
-    """One batch: shared data and its events, each read by itself."""
+    """One batch: shared data and its events, each read by itself.
+
+    ``data`` has at least its origin; ``whole`` gives all that a mapping reads.
+    """
 
     data: BatchData
     events: Sequence[Event | Malformed]
+
+    def whole(self) -> BatchData:
+        """Give the data, read as far as it is wanted."""
+        return self.data
