@@ -10,6 +10,7 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.message_factory import GetMessageClass
 
 from tokferry.mparticle.v1 import AttributeValue
 from tokferry_server.mparticle.model import PartOfEvent
@@ -123,13 +124,13 @@ class Readers:
     def _fields(
         self, struct: Struct, descriptor: Descriptor, place: str
     ) -> Iterator[tuple[str, str]]:
-        hints = get_type_hints(struct)
+        hints, has = get_type_hints(struct), self._has(descriptor)
         for name in struct.__struct_fields__:
             field = descriptor.fields_by_name.get(name)
             if field is None:
                 continue
             if self._is_wanted(struct, name, place):
-                yield name, self._code(field, _struct_in(hints[name]), place)
+                yield name, self._code(field, _struct_in(hints[name]), place, has)
             elif keys := self._keys(struct, name):
                 one = _struct_in(hints[name])
                 yield name, self._entries(field, one, keys, place)
@@ -146,9 +147,14 @@ class Readers:
         wanted = sorted(one for one in self._wanted or () if one.startswith(owners))
         return [one.partition("[")[2].removesuffix("]") for one in wanted]
 
-    def _code(self, field: FieldDescriptor, struct: Struct | None, place: str) -> str:
-        """Give the expression that reads one field of the message at ``place``."""
-        at, is_set = f"{place}.{field.name}", f"{place}.HasField({field.name!r})"
+    def _code(
+        self, field: FieldDescriptor, struct: Struct | None, place: str, has: str
+    ) -> str:
+        """Give the expression that reads one field of the message at ``place``.
+
+        ``has`` names what tells whether a field of that message is set.
+        """
+        at, is_set = f"{place}.{field.name}", f"{has}({place}, {field.name!r})"
         kind = field.message_type
         if field.enum_type is not None:
             return self._enum(field.name, field.enum_type, place)
@@ -168,6 +174,12 @@ class Readers:
         made = "\n    ".join(self._made(f"read_{inner}", struct, [(inner, kind)]))
         # In place: a function of its own would be one more call.
         return f"{made} if {is_set} and ({inner} := {at}) is not None else None"
+
+    def _has(self, message: Descriptor) -> str:
+        """Name ``HasField`` of the message's class: found so in half the time."""
+        name = f"{message.name}_has"
+        self.names[name] = GetMessageClass(message).HasField
+        return name
 
     def _enum(self, name: str, enum: EnumDescriptor, place: str) -> str:
         self.names[enum.name] = spellings(enum)

@@ -24,6 +24,7 @@ from tokferry_server.mparticle.model import (
 from tokferry_server.mparticle.proto_readers import Readers
 from tokferry_server.mparticle.proto_values import Reader, enum_reader, spellings
 
+_which = EventMessage.WhichOneof  # of the class: found in two thirds of the time
 _DATA = EventMessage.DESCRIPTOR.oneofs_by_name["data"]
 _COMMON: dict[str, Descriptor | None] = {"common": EventInfo.DESCRIPTOR}
 
@@ -86,7 +87,7 @@ class Reading:
 
     def event(self, message: EventMessage) -> Event | Malformed:
         """Read one event."""
-        case = message.WhichOneof("data")
+        case = _which(message, "data")
         event_type = _EVENT_TYPES.get(message.event_type) or _read_event_type(message)
         if case is None:
             return Event(event_type, self._common(message))
@@ -103,7 +104,7 @@ class Reading:
 
     def data(self, message: EventMessage) -> EventData:
         """Read the data of an event that is known to be sound."""
-        case = message.WhichOneof("data")
+        case = _which(message, "data")
         read = self._common if case is None else self._data[case]
         made: EventData = read(message)
         return made
