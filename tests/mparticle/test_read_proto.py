@@ -7,6 +7,7 @@ import pytest
 from strategies.cases import connection
 from tokferry.mparticle import v1 as mparticle
 from tokferry_server.mapping.transform import Transformer
+from tokferry_server.mparticle.identities import identities
 from tokferry_server.mparticle.model import Batch, Event, Malformed
 from tokferry_server.mparticle.read_proto import read_proto
 
@@ -84,7 +85,7 @@ def test_spellings_that_no_enum_knows_are_kept() -> None:
     )
 
     assert batch.data.environment == "staging"
-    assert batch.data.user_identities == [("other2", "x")]
+    assert identities(batch.data) == {"other_id_2": [("other_id_2", "x")]}
     assert [event.event_type for event in batch.events] == ["brand_new"]  # type: ignore[union-attr]
 
 

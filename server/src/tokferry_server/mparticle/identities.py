@@ -42,11 +42,13 @@ Identities = dict[str, list[tuple[str, Any]]]
 def identities(batch: BatchData) -> Identities:
     """Give a batch's identities by their types; unknown types are passed over.
 
-    Takes an object keyed by type, an array of ``{identity_type, identity}`` or of
-    pairs of both.
+    Takes an object keyed by type, an array of ``{identity_type, identity}``, or a tuple
+    of pairs of both, as typed messages are read.
     """
-    given = batch.user_identities
-    pairs = given.items() if isinstance(given, dict) else map(_pair, given or ())
+    given: Any = batch.user_identities
+    pairs = given
+    if type(given) is not tuple:
+        pairs = given.items() if isinstance(given, dict) else map(_pair, given or ())
     found: Identities = {}
     for spelling, value in pairs:
         name = SPELLINGS.get(spelling) or SPELLINGS.get(spelling.strip().lower())
@@ -58,8 +60,6 @@ def identities(batch: BatchData) -> Identities:
 
 
 def _pair(entry: Any) -> tuple[str, Any]:
-    if type(entry) is tuple:
-        return entry
     spelling = entry.get("identity_type") if isinstance(entry, dict) else None
     if isinstance(spelling, str):
         return spelling, entry.get("identity")
