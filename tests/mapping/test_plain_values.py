@@ -13,7 +13,7 @@ from tokferry_server.mapping.rules.absent import ABSENT, MAY_BE_ABSENT
 from tokferry_server.mapping.rules.identity import digest
 from tokferry_server.mapping.rules.plain import EASY, NAMES, PLAIN
 from tokferry_server.mapping.scope import Scope
-from tokferry_server.mparticle.model import BatchData
+from tokferry_server.mparticle.model import BatchData, DeviceInfo
 from tokferry_server.written import load
 
 TEXTS = st.one_of(
@@ -66,6 +66,7 @@ PERSONAL = st.one_of(
             *("+12135550101", "+4915112345678", "+490151", "+0123456789", "0" * 36),
             *("New York", "texas", "Texas", "\u0130lker", "Zoe\u0308", "f" * 64),
             *("US", "us", "DE", "UK", "ZZ", "90012-1234", "SW1A 1AA"),
+            *("9d2f4b1e-1c2d-4e3f", "9D2F4B1E-1C2D-4E3F", "authorized", "DENIED"),
         ]
     ),
 )
@@ -73,6 +74,11 @@ PARTS = st.one_of(
     st.sampled_from(["en", "US", "EN", "us", "de"]),
     st.text("enUS\u0130", min_size=1, max_size=3),
     PERSONAL,
+)
+DEVICES = st.builds(
+    DeviceInfo,
+    platform=st.sampled_from(["iOS", "ios", "tvOS", "Android", "ANDROID", "", None, 1]),
+    limit_ad_tracking=st.sampled_from([None, False, True, 0, 1, "", "no", [], {}]),
 )
 LONG = settings(max_examples=200, deadline=None, derandomize=True)
 
@@ -99,8 +105,11 @@ def easily(rule: str, value: Any, scope: Scope) -> Any:
     return load(f"def make(value, scope):\n{body}", names)["make"](value, scope)
 
 
-def fresh_scope(country: str | None = None, **more: Any) -> Scope:
-    batch = BatchData(user_attributes={"$Country": country} if country else None)
+def fresh_scope(
+    country: str | None = None, device: DeviceInfo | None = None, **more: Any
+) -> Scope:
+    attributes: dict[str, Any] | None = {"$Country": country} if country else None
+    batch = BatchData(user_attributes=attributes, device_info=device)
     return Scope(connection(**more), batch)
 
 
@@ -135,7 +144,10 @@ def test_an_easy_value_is_what_the_rule_makes_of_it(
     value = data.draw(values_of(rule))
     country = data.draw(st.sampled_from([None, "US", "DE"]))
     case = data.draw(st.sampled_from(["as_is", "lower"]))
-    scope, ruled_scope = (fresh_scope(country, external_id_case=case) for _ in range(2))
+    device = data.draw(st.none() | DEVICES)
+    scope, ruled_scope = (
+        fresh_scope(country, device, external_id_case=case) for _ in range(2)
+    )
     made = NOT_EASY
     if not asked(PLAIN.get(rule, "False"), value):
         made = easily(rule, value, scope)
@@ -164,6 +176,36 @@ def test_an_easy_value_is_what_the_rule_makes_of_it(
 )
 def test_what_most_senders_write_is_easy(rule: str, value: Any, made: Any) -> None:
     assert easily(rule, value, fresh_scope("US")) == made
+
+
+@pytest.mark.parametrize(
+    ("platform", "rule", "value", "made"),
+    [
+        ("iOS", "idfa", "9d2f-4b1e", "9D2F-4B1E"),
+        ("tvos", "idfv", "9d2F-4B1E", "9d2F-4B1E"),
+        ("ios", "att_status", "authorized", "AUTHORIZED"),
+        ("Android", "gaid", "9D2F-4B1E", "9d2f-4b1e"),
+    ],
+)
+def test_ids_are_easy_on_their_platform(
+    platform: str, rule: str, value: str, made: str
+) -> None:
+    device = DeviceInfo(platform=platform, limit_ad_tracking=False)
+    other = DeviceInfo(platform="Roku")
+
+    assert easily(rule, value, fresh_scope(device=device)) == made
+    assert easily(rule, value, fresh_scope(device=other)) is NOT_EASY
+    assert easily(rule, value, fresh_scope()) is NOT_EASY
+
+
+@pytest.mark.parametrize("limit", [True, 1, "no", []])
+@pytest.mark.parametrize(("platform", "rule"), [("ios", "idfa"), ("android", "gaid")])
+def test_ids_are_not_easy_where_tracking_may_be_limited(
+    platform: str, rule: str, limit: Any
+) -> None:
+    device = DeviceInfo(platform=platform, limit_ad_tracking=limit)
+
+    assert easily(rule, "9d2f-4b1e", fresh_scope(device=device)) is NOT_EASY
 
 
 @pytest.mark.parametrize(

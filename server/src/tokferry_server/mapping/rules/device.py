@@ -11,27 +11,28 @@ from tokferry_server.mapping.rules.texts import as_text
 from tokferry_server.mapping.scope import Scope
 from tokferry_server.tiktok.names import ATT_STATUSES
 
-_APPLE = ("ios", "tvos")
-_GOOGLE = ("android",)
+APPLE = ("ios", "tvos")
+GOOGLE = ("android",)
+"""Platforms in lower case, whose ids these are."""
 
 
 def idfa(value: Any, scope: Scope) -> str | None:
     """Apple's advertising id in upper case, unless the user limits ad tracking."""
     given = as_text(value)
-    if given is None or not _is_on(scope, _APPLE) or _limits_tracking(scope):
+    if given is None or not _is_on(scope, APPLE) or _limits_tracking(scope):
         return None
     return given.upper()
 
 
 def idfv(value: Any, scope: Scope) -> str | None:
     """Apple's vendor id as given."""
-    return as_text(value) if _is_on(scope, _APPLE) else None
+    return as_text(value) if _is_on(scope, APPLE) else None
 
 
 def gaid(value: Any, scope: Scope) -> str | None:
     """Google's advertising id in lower case, unless the user limits ad tracking."""
     given = as_text(value)
-    if given is None or not _is_on(scope, _GOOGLE) or _limits_tracking(scope):
+    if given is None or not _is_on(scope, GOOGLE) or _limits_tracking(scope):
         return None
     return given.lower()
 
@@ -39,7 +40,7 @@ def gaid(value: Any, scope: Scope) -> str | None:
 def att_status(value: Any, scope: Scope) -> str | None:
     """Apple's tracking status in TikTok's spelling."""
     given = as_text(value)
-    if given is None or not _is_on(scope, _APPLE):
+    if given is None or not _is_on(scope, APPLE):
         return None
     status = given.upper()
     if status not in ATT_STATUSES:

@@ -17,11 +17,15 @@ from typing import Any, Final
 
 from tokferry_server.mapping.phone import is_e164, known_regions
 from tokferry_server.mapping.rules.attributes import US_STATES, US_ZIP_DIGITS
+from tokferry_server.mapping.rules.device import APPLE, GOOGLE
 from tokferry_server.mapping.rules.page import IPV4, MIXED
-from tokferry_server.tiktok.names import CURRENCIES
+from tokferry_server.tiktok.names import ATT_STATUSES, CURRENCIES
 
 NAMES: Final[dict[str, Any]] = {
+    "APPLE": frozenset({*APPLE, "iOS", "tvOS"}),
+    "ATT_STATUSES": ATT_STATUSES,
     "CURRENCIES": CURRENCIES,
+    "GOOGLE": frozenset({*GOOGLE, "Android"}),
     "IPV4": IPV4.fullmatch,
     "MIXED": MIXED,
     "TWO_CAPITALS": frozenset(map("".join, product(ascii_uppercase, repeat=2))),
@@ -72,6 +76,12 @@ PLAIN: Final[Mapping[str, str]] = {
 _ASCII = "type({0}) is str and {0}.isascii()"
 _JOINED = "(joined := {0}.replace(' ', ''))"
 _ALONE = "len({0}) == 1 and type(one := {0}[0][1]) is str"
+_ON = (
+    "(device := scope.batch.device_info)"
+    " and type(device.platform) is str and device.platform in"
+)
+_STATUS = "type({0}) is str and (status := {0}.upper()) in ATT_STATUSES"
+_TRACKED = "device.limit_ad_tracking in (None, False)"
 _HASHED = "{0} = sha256({0}.encode()).hexdigest()"
 
 # Text shorter than a digest is none; 36 characters might be an all-zero UUID.
@@ -124,6 +134,10 @@ EASY: Final[Mapping[str, tuple[str, ...]]] = {
         "    {0} = {0}[:US_ZIP_DIGITS]",
         _HASHED,
     ),
+    "idfa": (f"{_TEXT} and {_ON} APPLE and {_TRACKED}", "{0} = {0}.upper()"),
+    "gaid": (f"{_TEXT} and {_ON} GOOGLE and {_TRACKED}", "{0} = {0}.lower()"),
+    "idfv": (f"{_TEXT} and {_ON} APPLE", "pass"),
+    "att_status": (f"{_STATUS} and {_ON} APPLE", "{0} = status"),
 }
 """Rule → condition on a value that is not plain, and what the rule then does."""
 
