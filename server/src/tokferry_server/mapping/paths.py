@@ -178,8 +178,10 @@ def _getter(root: str, steps: list[str]) -> Getter:
     if len(steps) == 2:  # noqa: PLR2004  # the common depth, without a loop
         outer, inner = steps
         take = first_of if outer in LIST_MAPS else _as_is
-        step = any_case if outer == "user_attributes" else _step
-        return lambda scope: take(step(getattr(getattr(scope, root), outer), inner))
+        if outer == "user_attributes":
+            find = AnyCase(inner).find
+            return lambda scope: take(find(scope.batch.user_attributes).get(inner))
+        return lambda scope: take(_step(getattr(getattr(scope, root), outer), inner))
 
     def walk(scope: Scope) -> Any:
         value = getattr(scope, root)
@@ -200,14 +202,33 @@ def _step(value: Any, name: str) -> Any:
     return getattr(value, name, None)
 
 
-def any_case(value: Any, name: str) -> Any:
-    """Give the value of a key in any case, rather the very one.
+class AnyCase:
+    """Finds entries of maps by their names in any case, rather by the very ones.
 
     MParticle prints reserved names in lower case, its SDKs send camel case.
     """
-    if not isinstance(value, dict):
-        return None
-    if name in value:
-        return value[name]
-    wanted = name.lower()
-    return next((item for key, item in value.items() if key.lower() == wanted), None)
+
+    def __init__(self, *names: str) -> None:
+        self._names: set[str] = set()
+        self._in_lower_case: dict[str, list[str]] = {}
+        for name in names:
+            self.add(name)
+
+    def add(self, name: str) -> None:
+        """Look for this name, too."""
+        if name not in self._names:
+            self._names.add(name)
+            self._in_lower_case.setdefault(name.lower(), []).append(name)
+
+    def find(self, given: Any) -> dict[str, Any]:
+        """Give a map with what stands under the names; there may be more in it."""
+        if not isinstance(given, dict):
+            return {}
+        if given.keys() >= self._names:
+            return given
+        found: dict[str, Any] = {}
+        for key, value in given.items():
+            for name in self._in_lower_case.get(key.lower(), ()):
+                if key == name or name not in found:
+                    found[name] = value
+        return found

@@ -78,13 +78,12 @@ class Functions:
         self._add("of_products(scope, listed)", "An entry for each product.", body)
 
     def _rows(self, steps: Iterable[Step]) -> list[str]:
-        reads = Reads()
+        reads = Reads(self.names)
         lines = [
             line
             for step in steps
             for line in write_row(step, reads, explain=self._explain)
         ]
-        self.names |= reads.names
         return [*reads.lines, *lines]
 
     def _add(self, signature: str, says: str, body: Iterable[str]) -> None:

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from tokferry_server.mapping.paths import LIST_MAPS, Path, any_case, first_of, kind_at
+from tokferry_server.mapping.paths import LIST_MAPS, AnyCase, Path, first_of, kind_at
 from tokferry_server.mapping.sources import CHOSEN, HELD
 
 _NOT_NAME = re.compile(r"\W+")
@@ -13,11 +13,14 @@ _DEPTH = 2
 
 
 class Reads:
-    """Collects the locals of one function, and the names that its code refers to."""
+    """Collects the locals of one function.
 
-    def __init__(self) -> None:
+    ``names``, which functions may share, gets what their code refers to.
+    """
+
+    def __init__(self, names: dict[str, Any]) -> None:
         self._locals: dict[str, list[str]] = {}
-        self.names: dict[str, Any] = {}
+        self.names = names
 
     @property
     def lines(self) -> list[str]:
@@ -27,7 +30,9 @@ class Reads:
     def expression(self, path: Path) -> str:
         """Give the code that reads the path: ``None`` when nothing is there."""
         if path.parts:
-            return f"({', '.join(self.expression(part) for part in path.parts)})"
+            parts = [self.expression(part) for part in path.parts]
+            is_there = " or ".join(f"{part} is not None" for part in parts)
+            return f"({', '.join(parts)}) if {is_there} else None"
         if path.text in HELD:
             return f"scope.{HELD[path.text]}"
         if path.text in CHOSEN:
@@ -50,15 +55,16 @@ class Reads:
             self._locals[place] = [f"{place} = {path.root}.{outer} or NO_{outer}"]
             self.names[f"NO_{outer}"] = kind()
             return f"{place}.{inner}"
+        if outer == "user_attributes":
+            self.names.setdefault("any_case", AnyCase()).add(inner)
+            self._locals[place] = [f"{place} = any_case.find({path.root}.{outer})"]
+            return f"{place}.get({inner!r})"
         self._locals[place] = [
             f"{place} = {path.root}.{outer}",
             f"if type({place}) is not dict:",
             f"    {place} = NOTHING",
         ]
         self.names["NOTHING"] = _NOTHING
-        if outer == "user_attributes":
-            self.names["any_case"] = any_case
-            return f"{place}.get({inner!r}) or any_case({place}, {inner!r})"
         return f"{place}.get({inner!r})"
 
     def value(self, path: Path, name: str) -> str:

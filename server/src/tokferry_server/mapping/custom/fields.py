@@ -24,11 +24,10 @@ class Fields:
 
     def __init__(self, mapping: CustomMapping, *, explain: bool) -> None:
         self._explain = explain
-        self._reads = Reads()
         self.names: dict[str, Any] = {"Content": Content}
+        self._reads = Reads(self.names)
         lines = [line for field in mapping.fields for line in self._field(field)]
         body = [*self._first_product(mapping), *self._reads.lines, *lines]
-        self.names |= self._reads.names
         self.source = "\n".join(
             [
                 "def set_fields(scope, listed, properties, contents):",
@@ -53,7 +52,7 @@ class Fields:
 
     def _each(self, step: Step, *, required: bool) -> Iterator[str]:
         """Yield the lines that set a member of every product's entry."""
-        reads = Reads()
+        reads = Reads(self.names)
         value = list(self._value(step, reads, entry="entry"))
         yield "found = False"
         yield "while len(contents) < len(listed):"
@@ -63,7 +62,6 @@ class Fields:
         yield f"    if {step.member} is not None:"
         yield f"        contents[entry].{step.member} = {step.member}"
         yield "        found = True"
-        self.names |= reads.names
         if required:
             yield "if not found:"
             yield f"    return {step.paths[0].text!r}"
