@@ -7,6 +7,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
@@ -69,6 +70,16 @@ class DiskRun:
         """Let the sandbox answer nothing, or go on."""
         os.kill(self._sandbox.pid, signal.SIGSTOP if frozen else signal.SIGCONT)
 
+    @contextlib.asynccontextmanager
+    async def outside_of_syncs(self) -> AsyncIterator[None]:
+        """Hold the server, until left, where none of its threads is in the kernel."""
+        os.kill(self.server.pid, signal.SIGSTOP)
+        try:
+            await until(self._is_stopped)
+            yield
+        finally:
+            os.kill(self.server.pid, signal.SIGCONT)
+
     async def more(self, chunks: int = 1) -> None:
         """Wait until so many more chunks are acknowledged."""
         wanted = self.work.done + chunks
@@ -99,6 +110,12 @@ class DiskRun:
             for one in post.events
         )
         return max(taken.values(), default=0)
+
+    def _is_stopped(self) -> bool:
+        """Whether each thread is; one that waits for a disk is only afterwards."""
+        tasks = Path(f"/proc/{self.server.pid}/task").iterdir()
+        stats = [(task / "stat").read_text().rpartition(") ")[2] for task in tasks]
+        return all(stat.startswith("T") for stat in stats)
 
     async def _until_quiet(self) -> None:
         posts = self._setup.folder / POSTS

@@ -54,6 +54,11 @@ async def test_a_full_disk_refuses_callers_until_there_is_room(
 async def test_a_broken_disk_ends_the_server_and_keeps_what_was_acknowledged(
     tmp_path: Path, break_disk: Callable[[Path], None]
 ) -> None:
+    """The disk breaks between two syncs, as ext4 promises nothing of one under way.
+
+    When its journal ends meanwhile, fdatasync returns success, and what it was called
+    for is gone: so in 4 of 60 runs of a program that does nothing else (Linux 6.18).
+    """
     state, image = tmp_path / "state", tmp_path / "image"
     make_image(image, 256)
     one = DiskRun(setup(tmp_path))
@@ -63,7 +68,8 @@ async def test_a_broken_disk_ends_the_server_and_keeps_what_was_acknowledged(
             await one.more(chunks=20)
             one.freeze(frozen=True)
             await one.more(chunks=20)
-            break_disk(disk)
+            async with one.outside_of_syncs():
+                break_disk(disk)
             status = await one.server.ended(60)
             stack.close()
             stack.enter_context(of_image(state, image))
