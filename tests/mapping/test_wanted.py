@@ -19,11 +19,24 @@ from tokferry_server.mapping.wanted import (
     OPT_OUT,
 )
 from tokferry_server.mparticle import model
-from tokferry_server.mparticle.model import ORIGIN, Batch, Event, PartOfEvent
+from tokferry_server.mparticle.model import (
+    ORIGIN,
+    Batch,
+    BatchData,
+    Event,
+    PartOfEvent,
+)
 from tokferry_server.mparticle.read_proto import read_proto
 
 KINDS: Final = ("commerce_event", "custom_event", "screen_view", "session_start")
 LEAD: Final[dict[str, Any]] = {"name": "m", "event": "Lead"}
+
+
+class ReadNoFurther(Batch):
+    """A batch that is not to be read as a whole."""
+
+    def whole(self) -> BatchData:
+        raise AssertionError("it was read as a whole")
 
 
 @pytest.mark.parametrize(
@@ -144,16 +157,13 @@ def test_a_batch_is_read_no_further_when_none_of_its_events_is_sent() -> None:
     message.events.add().commerce_event.product_action.action = removed
     (batch,) = read_proto([message], transformer.wanted)
     assert isinstance(batch, Batch)
-    read: list[object] = []
-    batch.read = read.append  # type: ignore[attr-defined]
 
-    outcomes = [*transformer.transform([batch])]
+    outcomes = [*transformer.transform([ReadNoFurther(batch.data, batch.events)])]
 
     assert [one.drop and one.drop.reason.name for one in outcomes] == [
         "UNSUPPORTED_EVENT",
         "UNSUPPORTED_EVENT",
     ]
-    assert read == []
 
 
 def test_of_maps_only_the_entries_that_are_named_are_read() -> None:
