@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from strategies.cases import BATCH, batch, connection
+from tokferry_server.mapping.code.mapping import compile_code, compile_order
 from tokferry_server.mapping.connection import Connection
-from tokferry_server.mapping.table import load_fields
+from tokferry_server.mapping.table import load_fields, plan
 from tokferry_server.mapping.transform import Transformer
 from tokferry_server.mparticle.read_json import read_json
 from tokferry_server.written import load
@@ -85,6 +86,35 @@ def test_a_traceback_shows_the_line() -> None:
 
     assert "return value.strip()  # as written" in "".join(
         traceback.format_exception(caught.value)
+    )
+
+
+def test_functions_with_the_very_same_names_are_the_same() -> None:
+    source, names = "def give():\n    return given\n", {"given": object()}
+    give = load(source, names)["give"]
+
+    assert load(source, dict(names))["give"] is give
+
+
+def test_functions_with_other_names_have_bytecode_of_their_own() -> None:
+    """It would have learnt where the others' names are, and look there in vain."""
+    source = "def give():\n    return given\n"
+    one, equal = (load(source, {"given": given})["give"] for given in (1.0, True))
+
+    assert (one(), equal()) == (1.0, True)
+    assert type(equal()) is bool
+    assert one.__code__ is not equal.__code__
+
+
+def test_connections_of_the_same_rows_share_their_functions() -> None:
+    changed: Connection = replace(WEB, name="other", pixel_id="other")
+    one, other = (compile_code(plan(c), "web", explain=False) for c in (WEB, changed))
+    order, another = (compile_order(plan(c), explain=False) for c in (WEB, changed))
+
+    assert (one.of_batch, one.of_event) == (other.of_batch, other.of_event)
+    assert (order.of_order, order.of_products) == (
+        another.of_order,
+        another.of_products,
     )
 
 

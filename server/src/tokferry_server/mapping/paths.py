@@ -179,7 +179,7 @@ def _getter(root: str, steps: list[str]) -> Getter:
         outer, inner = steps
         take = first_of if outer in LIST_MAPS else _as_is
         if outer == "user_attributes":
-            find = AnyCase(inner).find
+            find = AnyCase(frozenset({inner})).find
             return lambda scope: take(find(scope.batch.user_attributes).get(inner))
         return lambda scope: take(_step(getattr(getattr(scope, root), outer), inner))
 
@@ -208,23 +208,17 @@ class AnyCase:
     MParticle prints reserved names in lower case, its SDKs send camel case.
     """
 
-    def __init__(self, *names: str) -> None:
-        self._names: set[str] = set()
+    def __init__(self, names: frozenset[str]) -> None:
+        self.names = names
         self._in_lower_case: dict[str, list[str]] = {}
         for name in names:
-            self.add(name)
-
-    def add(self, name: str) -> None:
-        """Look for this name, too."""
-        if name not in self._names:
-            self._names.add(name)
             self._in_lower_case.setdefault(name.lower(), []).append(name)
 
     def find(self, given: Any) -> dict[str, Any]:
         """Give a map with what stands under the names; there may be more in it."""
         if not isinstance(given, dict):
             return {}
-        if given.keys() >= self._names:
+        if given.keys() >= self.names:
             return given
         found: dict[str, Any] = {}
         for key, value in given.items():

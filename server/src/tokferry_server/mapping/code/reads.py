@@ -1,6 +1,7 @@
 """How a function reads the paths of its rows: an expression each, and its locals."""
 
 import re
+from functools import cache, lru_cache
 from typing import Any
 
 from tokferry_server.mapping.paths import LIST_MAPS, AnyCase, Path, first_of, kind_at
@@ -8,8 +9,18 @@ from tokferry_server.mapping.sources import CHOSEN, HELD
 
 _NOT_NAME = re.compile(r"\W+")
 _NOTHING: dict[str, Any] = {}
+
 _DEPTH = 2
 """Steps of the paths that are read in line, if they are more than one."""
+
+# The same ones for all functions: those with the very same names share their bytecode.
+_any_case = lru_cache(maxsize=256)(AnyCase)
+
+
+@cache
+def _nothing(kind: Any) -> Any:
+    """Give a struct of which nothing is set."""
+    return kind()
 
 
 class Reads:
@@ -53,10 +64,11 @@ class Reads:
         place = f"{path.root}_{outer}"
         if kind is not dict:
             self._locals[place] = [f"{place} = {path.root}.{outer} or NO_{outer}"]
-            self.names[f"NO_{outer}"] = kind()
+            self.names[f"NO_{outer}"] = _nothing(kind)
             return f"{place}.{inner}"
         if outer == "user_attributes":
-            self.names.setdefault("any_case", AnyCase()).add(inner)
+            known = self.names.get("any_case", _any_case(frozenset()))
+            self.names["any_case"] = _any_case(known.names | {inner})
             self._locals[place] = [f"{place} = any_case.find({path.root}.{outer})"]
             return f"{place}.get({inner!r})"
         self._locals[place] = [
